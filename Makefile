@@ -1,0 +1,72 @@
+# `make demo` and `make test` work on a fresh clone: they make .venv with the newest Python >= 3.11 that runs here.
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+SHELL := /bin/bash
+
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt --editable
+# Two workers: the tests that use the machine itself (mounts, memory) share the xdist group `machine`, hence one worker.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
+
+# Each candidate is run, not only looked up: a shim of a version manager exists whether or not its Python does.
+define FIND_PYTHON
+for python in python3.13 python3.12 python3.11 python3; do \
+	if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then break; fi; \
+	python=; \
+done; \
+if [ -z "$$python" ]; then \
+	echo 'colab_resume needs Python 3.11 or newer, and none of python3.13, python3.12, python3.11, python3 is one.' >&2; \
+	echo '  -> install one, for example: sudo apt-get install python3 python3-venv' >&2; \
+	exit 1; \
+fi; \
+if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
+	echo "$$("$$python" --version) cannot make a virtual environment: its module venv or ensurepip is missing." >&2; \
+	echo '  -> sudo apt-get install python3-venv (or python3.X-venv, for the version above), then run make again' >&2; \
+	exit 1; \
+fi
+endef
+
+.PHONY: help
+help: ## this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/make \1\t\2/p' Makefile | expand -t 14
+
+.PHONY: demo
+demo: .venv/.demo-ready ## train, be killed, resume, and compare bit for bit, on this machine
+	$(BIN)/colab-resume demo
+
+.PHONY: test
+test: check ## check, then every test
+	$(PYTEST)
+
+.PHONY: quick
+quick: .venv/.test-ready ## the tests that are not slow: under a minute
+	$(PYTEST) -m "not slow"
+
+.PHONY: check
+check: .venv/.test-ready ## lint, format and types
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/mypy --no-error-summary
+
+.PHONY: bench
+bench: .venv/.test-ready ## what saving costs, measured
+	$(BIN)/python -m benchmarks
+
+.PHONY: clean
+clean: ## remove .venv, caches and build output
+	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(BIN)/python:
+	@$(FIND_PYTHON); "$$python" -m venv --clear .venv || { rm -rf .venv; exit 1; }
+
+.venv/.demo-ready: $(BIN)/python pyproject.toml constraints.txt
+	$(INSTALL) ".[demo]"
+	@touch $@
+
+# The test extra contains the demo extra.
+.venv/.test-ready: $(BIN)/python pyproject.toml constraints.txt
+	$(INSTALL) ".[test]"
+	@touch $@ .venv/.demo-ready

@@ -1,0 +1,95 @@
+"""Every error this package raises, in one tree; each says what happened, why, and what to do next.
+
+    ColabResumeError
+    ├── UsageError                a call that cannot be meant (also a ValueError)
+    ├── EncodingError             a value that cannot be stored; names its path (also a TypeError)
+    ├── StateMismatch             the checkpoint does not fit the objects or the loop
+    ├── CheckpointError
+    │   ├── DamagedCheckpoint     bytes are missing or are not what was written
+    │   └── NoGoodCheckpoint      checkpoints exist, none of them can be read
+    ├── StoreError                the VM's own disk refused (full, read-only, locked by another process)
+    ├── RemoteError
+    │   ├── RemoteUnavailable     passing: trying again can help
+    │   └── RemoteRefused         permanent: trying again cannot help
+    └── NotSafe                   `flush` or `finish` ended before the remote had confirmed
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CheckpointError",
+    "ColabResumeError",
+    "DamagedCheckpoint",
+    "EncodingError",
+    "NoGoodCheckpoint",
+    "NotSafe",
+    "RemoteError",
+    "RemoteRefused",
+    "RemoteUnavailable",
+    "StateMismatch",
+    "StoreError",
+    "UsageError",
+]
+
+
+class ColabResumeError(Exception):
+    """Root of the tree. `what` happened, and a `hint`: the next thing to do."""
+
+    def __init__(self, what: str, *, hint: str) -> None:
+        super().__init__(what, hint)
+        self.what = what
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.what}\n  -> {self.hint}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (type(self), self.what, self.hint)
+
+
+def _rebuild(kind: type[ColabResumeError], what: str, hint: str) -> ColabResumeError:
+    return kind(what, hint=hint)
+
+
+class UsageError(ColabResumeError, ValueError):
+    """A call that cannot be meant."""
+
+
+class EncodingError(ColabResumeError, TypeError):
+    """A value that cannot be stored."""
+
+
+class StateMismatch(ColabResumeError):
+    """The checkpoint does not fit the objects or the loop; nothing was applied."""
+
+
+class CheckpointError(ColabResumeError):
+    """Something is wrong with a checkpoint."""
+
+
+class DamagedCheckpoint(CheckpointError):
+    """A checkpoint's bytes are missing or are not what was written."""
+
+
+class NoGoodCheckpoint(CheckpointError):
+    """Checkpoints exist, and none of them can be read."""
+
+
+class StoreError(ColabResumeError):
+    """The VM's own disk refused."""
+
+
+class RemoteError(ColabResumeError):
+    """The remote did not do what was asked."""
+
+
+class RemoteUnavailable(RemoteError):
+    """Passing: trying again can help."""
+
+
+class RemoteRefused(RemoteError):
+    """Permanent: trying again cannot help until somebody changes something."""
+
+
+class NotSafe(ColabResumeError):
+    """Whoever waited for safety did not get it in time."""

@@ -1,0 +1,69 @@
+"""What every test may count on: the same examples on every CI run, and no part of the machine missing unseen."""
+
+from __future__ import annotations
+
+import functools
+import os
+import subprocess
+from collections.abc import Generator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+IN_CI = os.environ.get("CI") == "true"
+
+# How fast an example runs says nothing on a shared machine, so no example fails for being slow.
+settings.register_profile(
+    "colab_resume", deadline=None, derandomize=IN_CI, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("colab_resume")
+
+
+@functools.cache
+def why_no_mounts() -> str | None:
+    """Why this process cannot mount, or None; being root in a container is not enough."""
+    if os.geteuid() != 0:
+        return "needs root"
+    probe = subprocess.run(["unshare", "--mount", "true"], capture_output=True, text=True, check=False)
+    return None if probe.returncode == 0 else f"needs the right to mount ({probe.stderr.strip()})"
+
+
+@functools.cache
+def why_no_gpu() -> str | None:
+    """Why CUDA cannot be used, or None."""
+    import torch
+
+    return None if torch.cuda.is_available() else "needs an NVIDIA GPU"
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what is marked `root` or `gpu` where the machine does not offer it."""
+    for mark, why_not in (("root", why_no_mounts), ("gpu", why_no_gpu)):
+        if item.get_closest_marker(mark) is not None and (reason := why_not()) is not None:
+            pytest.skip(reason)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where CI=true a skipped test is a failed one, so that nothing goes green by not running; a GPU may be missing."""
+    report = yield
+    expected = hasattr(report, "wasxfail") or item.get_closest_marker("gpu") is not None
+    if IN_CI and report.skipped and not expected:
+        report.outcome = "failed"
+        report.longrepr = f"CI=true, so nothing may be skipped: {reason_of(report)}"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a whole module that skips itself."""
+    report = yield
+    if IN_CI and report.skipped:
+        report.outcome = "failed"
+        report.longrepr = f"CI=true, so nothing may be skipped: {reason_of(report)}"
+    return report
+
+
+def reason_of(report: pytest.TestReport | pytest.CollectReport) -> str:
+    """The reason of a skip, which pytest keeps as (file, line, reason)."""
+    return report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
