@@ -1,0 +1,34 @@
+"""A remote inside another one: every name gets the same folder in front."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import BinaryIO
+
+from . import Entry, Receipt, Remote, Source
+
+__all__ = ["PrefixedRemote"]
+
+
+class PrefixedRemote:
+    """The part of `inner` below `folder`, as a remote of its own."""
+
+    def __init__(self, inner: Remote, folder: str) -> None:
+        self._inner = inner
+        self._folder = folder
+        self.confirms = inner.confirms
+
+    def list(self, folder: str) -> Sequence[Entry]:
+        entries = self._inner.list(f"{self._folder}/{folder}" if folder else self._folder)
+        return [replace(entry, name=entry.name.removeprefix(f"{self._folder}/")) for entry in entries]
+
+    def put(self, name: str, source: Source) -> Receipt:
+        receipt = self._inner.put(f"{self._folder}/{name}", source)
+        return replace(receipt, name=name)
+
+    def get(self, name: str, sink: BinaryIO, offset: int = 0) -> None:
+        self._inner.get(f"{self._folder}/{name}", sink, offset)
+
+    def delete(self, name: str) -> None:
+        self._inner.delete(f"{self._folder}/{name}")
