@@ -1,17 +1,17 @@
 """Every error this package raises, in one tree; each says what happened, why, and what to do next.
 
-    ColabResumeError
-    ├── UsageError                a call that cannot be meant (also a ValueError)
-    ├── EncodingError             a value that cannot be stored; names its path (also a TypeError)
-    ├── StateMismatch             the checkpoint does not fit the objects or the loop
-    ├── CheckpointError
-    │   ├── DamagedCheckpoint     bytes are missing or are not what was written
-    │   └── NoGoodCheckpoint      checkpoints exist, none of them can be read
-    ├── StoreError                the VM's own disk refused (full, read-only, locked by another process)
-    ├── RemoteError
-    │   ├── RemoteUnavailable     passing: trying again can help
-    │   └── RemoteRefused         permanent: trying again cannot help
-    └── NotSafe                   `flush` or `finish` ended before the remote had confirmed
+ColabResumeError
+├── UsageError                a call that cannot be meant (also a ValueError)
+├── EncodingError             a value that cannot be stored; names its path (also a TypeError)
+├── StateMismatch             the checkpoint does not fit the objects or the loop
+├── CheckpointError
+│   ├── DamagedCheckpoint     bytes are missing or are not what was written
+│   └── NoGoodCheckpoint      checkpoints exist, none of them can be read
+├── StoreError                the VM's own disk refused (full, read-only, locked by another process)
+├── RemoteError
+│   ├── RemoteUnavailable     passing: trying again can help
+│   └── RemoteRefused         permanent: trying again cannot help
+└── NotSafe                   `flush` or `finish` ended before the remote had confirmed
 """
 
 from __future__ import annotations

@@ -1,0 +1,198 @@
+"""The remote, made equal to the store: one round of it, in the caller's thread.
+
+Packs go first, then the journal, the manifest last. What to do is what the store has and the remote lacks, worked out
+anew after every upload, the newest first, so that intermediate checkpoints are skipped when uploads are slower than
+saves. Deletion goes the other way round: a manifest first, then the packs that no manifest refers to any more. So
+wherever the VM dies, no manifest is ever without its packs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from io import BytesIO
+
+from ..errors import CheckpointError, DamagedCheckpoint, RemoteUnavailable
+from ..remotes import BytesSource, Entry, FileSource, Remote
+from ..sessions.identity import SessionRecord
+from .catalog import Catalog
+from .manifest import Manifest
+from .names import PACK
+from .retention import Best, Keep, kept
+from .store import Store
+
+__all__ = ["HEARTBEAT_SECONDS", "Replica"]
+
+HEARTBEAT_SECONDS = 60.0
+_ORPHAN_SECONDS = 24 * 3600.0
+
+
+class Replica:
+    """One run's folder on a remote, as the counterpart of its store.
+
+    `damaged`: checkpoints that a restore has set aside. They look whole from outside, but count for nothing here, and
+    go as soon as there are as many good ones as are to be kept.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        remote: Remote,
+        *,
+        keep: Keep,
+        best: Callable[[], Best | None],
+        record: Callable[[], SessionRecord],
+        clock: Callable[[], float],
+        damaged: Collection[str] = (),
+    ) -> None:
+        self._store = store
+        self._remote = remote
+        self._keep = keep
+        self._best = best
+        self._record = record
+        self._clock = clock
+        self._catalog = Catalog(remote)
+        self._damaged = frozenset(damaged)
+        self._journals: dict[str, int] | None = None
+        self._beaten = float("-inf")
+        self._safe: Manifest | None = None
+
+    @property
+    def safe(self) -> Manifest | None:
+        """The newest checkpoint that the remote has confirmed; None where it confirms nothing."""
+        return self._safe
+
+    def forget(self) -> None:
+        """Look at the remote afresh in the next round: after a failure nobody knows what it holds."""
+        self._journals = None
+
+    def sync(self) -> None:
+        """Send what is missing, tell that we live, sweep. Raises what the remote raises."""
+        fresh = self._journals is None
+        journals = self._refresh() if self._journals is None else self._journals
+        while (manifest := self._next()) is not None:
+            self._upload(manifest, journals)
+        self._send_journals(journals)
+        self._beat()
+        self._sweep(orphans_too=fresh)
+        self._note_safe()
+
+    def _refresh(self) -> dict[str, int]:
+        self._catalog.refresh()
+        journals = {entry.name: entry.size for entry in self._remote.list("journal")}
+        self._remote.put("run.json", BytesSource((self._store.root / "run.json").read_bytes()))
+        self._beaten = float("-inf")
+        # Our record precedes our first pack, so that a pack without a live owner can be told from one on its way.
+        self._beat()
+        self._journals = journals
+        return journals
+
+    def _local(self) -> dict[str, Manifest]:
+        found = {}
+        for name in self._store.names():
+            try:
+                manifest = self._store.read(name)
+            except CheckpointError:
+                continue  # restore sets it aside, with the reason, at the next start
+            if not self._store.missing(manifest):
+                found[name] = manifest
+        return found
+
+    def _good(self) -> dict[str, Manifest]:
+        complete = self._catalog.complete()
+        return {name: manifest for name, manifest in complete.items() if name not in self._damaged}
+
+    def _kept(self, local: dict[str, Manifest]) -> set[str]:
+        return kept({**self._good(), **local}.values(), self._keep, self._best())
+
+    def _next(self) -> Manifest | None:
+        local, there = self._local(), self._good()
+        wanted = [local[name] for name in self._kept(local) if name in local and name not in there]
+        return max(wanted, key=lambda manifest: manifest.rank, default=None)
+
+    def _upload(self, manifest: Manifest, journals: dict[str, int]) -> None:
+        with self._store.pinned(manifest.name):
+            if self._store.missing(manifest):
+                return  # retention was faster; the next look at the store no longer shows it
+            for pack in self._catalog.missing(manifest):
+                self._upload_pack(manifest, pack)
+            self._send_journals(journals)
+            self._remote.put(f"checkpoints/{manifest.name}.json", BytesSource(manifest.to_bytes()))
+        self._catalog.manifests[manifest.name] = manifest
+        self._note_safe()
+
+    def _upload_pack(self, manifest: Manifest, pack: str) -> None:
+        info = manifest.packs[pack]
+        receipt = self._remote.put(f"packs/{pack}", FileSource(self._store.pack_path(pack)))
+        if receipt.size != info.size or receipt.md5 not in (None, info.md5):
+            self._blame_disk(manifest)
+            raise RemoteUnavailable(f"the remote stored other bytes for {pack} than were sent", hint="it is sent again")
+        self._catalog.packs[pack] = Entry(f"packs/{pack}", info.size, info.md5)
+
+    def _blame_disk(self, manifest: Manifest) -> None:
+        try:
+            self._store.verify(manifest)
+        except DamagedCheckpoint as error:
+            self._store.set_aside(manifest.name, error.what)
+            raise
+
+    def _send_journals(self, sent: dict[str, int]) -> None:
+        """Journals only grow: whichever is longer here than there is sent whole."""
+        for path in sorted((self._store.root / "journal").glob("*.jsonl")):
+            name = f"journal/{path.name}"
+            if path.stat().st_size > sent.get(name, -1):
+                data = path.read_bytes()
+                self._remote.put(name, BytesSource(data))
+                sent[name] = len(data)
+
+    def _beat(self) -> None:
+        now, record = self._clock(), self._record()
+        if now - self._beaten >= HEARTBEAT_SECONDS or record.ended is not None:
+            self._remote.put(f"sessions/{record.file_name}", BytesSource(record.to_bytes()))
+            self._beaten = now
+
+    def _sweep(self, *, orphans_too: bool) -> None:
+        """Delete what retention lets go. A manifest of a newer format may name any pack, so then nothing goes."""
+        if any(not isinstance(error, DamagedCheckpoint) for error in self._catalog.unreadable.values()):
+            return
+        local = self._local()
+        keep = self._kept(local)
+        good = self._good()
+        gone = [name for name in good if name not in keep]
+        if len(good) - len(gone) >= self._keep.last:
+            gone += [name for name in self._catalog.manifests if name in self._damaged]
+        for name in gone:
+            self._remote.delete(f"checkpoints/{name}.json")
+            del self._catalog.manifests[name]
+        if gone or orphans_too:
+            self._sweep_packs(local)
+
+    def _sweep_packs(self, local: dict[str, Manifest]) -> None:
+        live = {pack for manifest in (*self._catalog.manifests.values(), *local.values()) for pack in manifest.packs}
+        over: dict[str, bool] = {self._record().id: True}
+        for pack in sorted(self._catalog.packs.keys() - live):
+            match = PACK.fullmatch(pack)
+            if match is None or match[1] in self._catalog.unreadable:
+                continue
+            session = match[3]
+            if session not in over:
+                over[session] = self._is_over(session)
+            if over[session]:
+                self._remote.delete(f"packs/{pack}")
+                del self._catalog.packs[pack]
+
+    def _is_over(self, session: str) -> bool:
+        """Whether this session will send no manifest for the packs it left: it ended, or is silent for a day."""
+        for entry in self._remote.list("sessions"):
+            if entry.name.endswith(f"-{session}.json"):
+                sink = BytesIO()
+                self._remote.get(entry.name, sink)
+                record = SessionRecord.from_bytes(sink.getvalue())
+                return record.ended is not None or self._clock() - record.heartbeat > _ORPHAN_SECONDS
+        return False
+
+    def _note_safe(self) -> None:
+        self._safe = (
+            max(self._good().values(), key=lambda manifest: manifest.rank, default=None)
+            if self._remote.confirms
+            else None
+        )

@@ -1,0 +1,3 @@
+"""The only place that knows Google Colab."""
+
+__all__: list[str] = []

@@ -1,0 +1,71 @@
+"""The status as plain lines, which a saved notebook or a log keeps."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from tqdm.auto import tqdm
+
+from ..status import Status
+
+__all__ = ["RestoreBar", "duration", "report", "say", "warn"]
+
+_LOG = logging.getLogger("colab_resume")
+_BAR_AFTER_SECONDS = 1.0
+
+
+def say(line: str) -> None:
+    """One line for the user."""
+    print(f"colab_resume · {line}", flush=True)
+
+
+def warn(line: str) -> None:
+    """One line about something that does not work; through logging, which never raises into a training."""
+    _LOG.warning("colab_resume · %s", line)
+
+
+def report(status: Status) -> str:
+    """What happened before this session, in a few aligned lines."""
+    if status.restored is None:
+        return f"{status.run} · session {status.session} · first start, nothing to restore"
+    rows = [("restored", f"step {status.restored}, verified, in {duration(status.restore_seconds)}")]
+    rows += [("set aside", reason) for reason in status.set_aside]
+    if status.lost_steps:
+        took = f" = {duration(status.lost_seconds)}" if status.lost_seconds else ""
+        rows.append(("lost work", f"{status.lost_steps} steps{took}, they run again"))
+    rows += [("changed", line) for line in status.changed]
+    head = f"{status.run} · session {status.session} · restart {status.restarts}"
+    return "\n".join([head, *(f"  {name:<10} {text}" for name, text in rows)])
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
+    if seconds < 1:
+        return f"{1000 * seconds:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {seconds:02d} s"
+
+
+class RestoreBar:
+    """A progress bar that appears only if looking for the checkpoint takes longer than a second."""
+
+    def __init__(self) -> None:
+        self._bar: tqdm[Any] | None = None
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        """`what` is being done: so many bytes of so many."""
+        if self._bar is None or self._bar.desc != f"{what}: ":
+            self.close()
+            self._bar = tqdm(desc=what, total=total, unit="B", unit_scale=True, delay=_BAR_AFTER_SECONDS, leave=False)
+        self._bar.total = total
+        self._bar.update(done - self._bar.n)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None

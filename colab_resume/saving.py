@@ -1,0 +1,229 @@
+"""One session's way from a boundary to the remote: store, journal, writer and mirror, opened and closed together.
+
+Opening looks for the newest good checkpoint and says what the last session lost. Closing is done once, within a time
+budget, and after it the store is free for the next session, in this process or another.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from .checkpoints.manifest import Manifest
+from .checkpoints.replica import Replica
+from .checkpoints.retention import Best, Keep, kept
+from .checkpoints.store import Store
+from .errors import ColabResumeError, DamagedCheckpoint, NotSafe, RemoteRefused
+from .mirror import Mirror, Mirroring, NoMirror
+from .remotes import Remote
+from .restore import Progress, Search, find
+from .sessions.history import LostWork, Summary, lost_work, summary
+from .sessions.identity import Ending, SessionRecord, begin_session, new_session_id
+from .training.cadence import Cadence
+from .training.journal import Journal, Mark, Scalar, lost_records
+from .training.position import Position
+from .training.provenance import provenance, versions
+from .training.replay import Replay
+from .training.snapshot import Staging
+from .writer import Draft, Writer
+
+__all__ = ["Options", "Saving"]
+
+_RECENT_SESSIONS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the user asked for."""
+
+    every: int | str | float | None = None
+    budget: float = 0.02
+    keep: Keep = field(default_factory=Keep)
+
+
+class Saving:
+    """Opened for one session. `restored` is the good checkpoint in `search`, if one was found."""
+
+    def __init__(self, root: Path, remote: Remote | None, options: Options, *, progress: Progress) -> None:
+        self.session = new_session_id()
+        self.options = options
+        self.best: Best | None = None
+        self.saves = 0
+        self.stall_seconds = 0.0
+        self.saved: Manifest | None = None
+        self.capture_problem = ""
+        self._asked = False
+        self._tags: tuple[str, ...] = ()
+        self._last: tuple[int, int] | None = None
+        self._stalls: dict[tuple[int, int], float] = {}
+        self._step = 0
+        self.store = Store(root, session=self.session)
+        try:
+            self._open(remote, progress)
+        except BaseException:
+            self.store.close()
+            raise
+
+    def _open(self, remote: Remote | None, progress: Progress) -> None:
+        self.search: Search = find(self.store, remote, progress=progress)
+        good = self.search.good.manifest if self.search.good else None
+        self.saved = good
+        self._step = good.step if good else 0
+        mark = Mark.from_json(good.journal) if good else None
+        folder = self.store.root / "journal"
+        self.journal = Journal(folder, self.session, mark)
+        self.parent_mark = mark
+        self._lost_records = lost_records(folder, mark) if mark else ()
+        self.replay = Replay(self._lost_records)
+        self._metrics = dict(good.metrics) if good else {}
+        self.cadence = Cadence(self.options.every, budget=self.options.budget, clock=time.monotonic)
+        earlier = _earlier(self.store, remote)
+        now = time.time()
+        self.lost: LostWork = lost_work(earlier, self._step, now)
+        self.summary: Summary = summary(earlier, self._step, now)
+        self._record = begin_session(
+            session=self.session, now=now, step=self._step, restored=good.name if good else None, versions=versions()
+        )
+        self._provenance = provenance()
+        self._staging = Staging()
+        self.writer = Writer(self.store, self.journal, self._written)
+        self.mirror: Mirroring = NoMirror() if remote is None else Mirror(self._replica(remote))
+
+    def _replica(self, remote: Remote) -> Replica:
+        return Replica(
+            self.store,
+            remote,
+            keep=self.options.keep,
+            best=lambda: self.best,
+            record=self._alive,
+            clock=time.time,
+            damaged=frozenset(self.search.set_aside),
+        )
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What does not work at the moment."""
+        return tuple(text for text in (self.capture_problem, self.writer.problem, self.mirror.problem) if text)
+
+    @property
+    def lost_steps(self) -> int:
+        """How many steps the last session had made after the checkpoint, as far as its signs of life tell."""
+        first = self.search.good.manifest.step if self.search.good else 0
+        return max(self.lost.steps, *(record.step - first for record in self._lost_records), 0)
+
+    def note_step(self, step: int) -> None:
+        """How far the training is, for the sign of life."""
+        self._step = step
+
+    def note_metrics(self, values: Mapping[str, Scalar]) -> None:
+        """What was logged last; a better value of the metric that `best` watches asks for a save."""
+        numbers = {key: float(value) for key, value in values.items() if isinstance(value, (int, float))}
+        if self.best is not None and self.best.metric in numbers:
+            number, before = numbers[self.best.metric], self._metrics.get(f"best {self.best.metric}")
+            if before is None or (number < before if self.best.mode == "min" else number > before):
+                self._metrics[f"best {self.best.metric}"] = number
+                self.ask(None)
+        self._metrics.update(numbers)
+
+    def ask(self, tag: str | None) -> None:
+        """Save at the next boundary."""
+        self._asked = True
+        self._tags = (*self._tags, *([tag] if tag is not None else []))
+
+    def is_due(self, step: int) -> bool:
+        """Whether to save at this boundary; never while the last save is in hand."""
+        seen = self._last is not None and self._last[0] == step
+        return self.writer.idle and (self._asked or (not seen and self.cadence.due(step)))
+
+    def save(self, parts: Iterable[tuple[str, str, Any]], position: Position) -> None:
+        """Capture the state of these parts and hand it to the writer, which must be idle; never raises."""
+        begin = time.perf_counter()
+        try:
+            snapshot = self._staging.capture(parts)
+        except (ColabResumeError, MemoryError, RuntimeError) as error:
+            self.capture_problem = f"step {position.step} could not be captured: {error}"
+            self.cadence.saved(position.step, stall=time.perf_counter() - begin, write=0.0)
+            return
+        self.capture_problem = ""
+        serial = self._last[1] + 1 if self._last and self._last[0] == position.step else 0
+        self._last = (position.step, serial)
+        facts = {
+            "step": position.step,
+            "serial": serial,
+            "generation": self.search.generation + 1,
+            "parent": self.saved.name if self.saved else None,
+            "created": time.time(),
+            "tags": self._tags,
+            "metrics": dict(self._metrics),
+            "state": snapshot.state,
+            "position": position.to_json(),
+            "journal": self.journal.mark().to_json(),
+            "provenance": self._provenance,
+        }
+        self._asked, self._tags = False, ()
+        stall = time.perf_counter() - begin
+        self.stall_seconds += stall
+        self._stalls[self._last] = stall
+        self.writer.offer(Draft(snapshot=snapshot, facts=facts))
+
+    def _written(self, draft: Draft, manifest: Manifest | None, seconds: float) -> None:
+        """In the writer's thread, after each attempt."""
+        stall = self._stalls.pop((draft.facts["step"], draft.facts["serial"]), 0.0)
+        self.cadence.saved(draft.facts["step"], stall=stall, write=seconds)
+        if manifest is None:
+            return
+        self.saved = manifest
+        self.saves += 1
+        self.mirror.wake()
+        self._alive().save(self.store.root / "sessions")
+        manifests = [self.store.read(name) for name in self.store.names()]
+        self.store.sweep(kept(manifests, self.options.keep, self.best))
+
+    def flush(self, timeout: float | None) -> None:
+        """Wait until what was captured is on the disk and confirmed by the remote; else `NotSafe`."""
+        begin = time.monotonic()
+        if not self.writer.wait(timeout):
+            raise NotSafe("the newest checkpoint is not on the disk yet", hint="wait longer: run.flush(timeout=...)")
+        if self.writer.problem:
+            raise NotSafe(self.writer.problem, hint="mend what it says; the next save tries again")
+        self.journal.sync()
+        self.mirror.flush(None if timeout is None else max(0.0, timeout - (time.monotonic() - begin)))
+
+    def end(self, how: Ending) -> None:
+        """From now on the record says that this session has ended, and how."""
+        self._record = self._alive().end(how, time.time())
+
+    def close(self, timeout: float | None) -> None:
+        """Finish what is in hand and let go of everything; closing again is harmless."""
+        self.writer.close(timeout)
+        self.mirror.close(timeout)
+        with ExitStack() as rest:
+            rest.callback(self.store.close)
+            rest.callback(self._record.save, self.store.root / "sessions")
+            rest.callback(self.journal.close)
+
+    def _alive(self) -> SessionRecord:
+        record = self._record
+        return record if record.ended else record.beat(time.time(), self._step)
+
+
+def _earlier(store: Store, remote: Remote | None) -> list[SessionRecord]:
+    """What is known of the sessions before this one; a record that is gone or damaged is no reason to stop."""
+    found: dict[str, bytes] = {path.name: path.read_bytes() for path in (store.root / "sessions").glob("*.json")}
+    entries = remote.list("sessions") if remote is not None else ()
+    for entry in sorted(entries, key=lambda entry: entry.name)[-_RECENT_SESSIONS:]:
+        if remote is not None:
+            with suppress(RemoteRefused):
+                sink = BytesIO()
+                remote.get(entry.name, sink)
+                found[entry.name.rpartition("/")[2]] = sink.getvalue()
+    records = []
+    for data in found.values():
+        with suppress(DamagedCheckpoint):
+            records.append(SessionRecord.from_bytes(data))
+    return records

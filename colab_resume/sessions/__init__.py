@@ -1,0 +1,1 @@
+"""Sessions: the processes that worked on a run; their names, their records, what was lost between them."""

@@ -1,0 +1,145 @@
+"""The iterators that user code loops over: they skip what is done and know when control lies between two steps.
+
+An iterator cannot tell a `break` from an exception: both just end it. So a loop that was not run to its end leaves the
+training *unsettled* until control is seen to go on around it, and nothing is captured meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Protocol, TypeVar
+
+from ..errors import UsageError
+from .batches import Loaders, origin_of
+from .position import Cursor, Kind, Loop, Position
+
+__all__ = ["LoopEvents", "Loops"]
+
+T = TypeVar("T")
+
+
+class LoopEvents(Protocol):
+    """What the loops tell, always from the training's own thread."""
+
+    def arrived(self) -> None:
+        """The loops are back at the restored position: the state may be put back for good."""
+        ...
+
+    def at_boundary(self, *, loop_ended: bool) -> None:
+        """Nothing is half-done: the state may be captured."""
+        ...
+
+    def entered_again(self, name: str) -> None:
+        """A loop that was interrupted is entered anew: the training must go back to a known boundary."""
+        ...
+
+    def already_complete(self, name: str, turns: int) -> None:
+        """A loop that has come to its end in this process is entered once more."""
+        ...
+
+
+class Loops:
+    """All loops of one run."""
+
+    def __init__(self, events: LoopEvents) -> None:
+        self._events = events
+        self._loaders = Loaders()
+        self.reset(None)
+
+    def reset(self, target: Position | None) -> None:
+        """Begin at this position; loops that are still open belong to the past."""
+        self.cursor = Cursor(target, self._events.arrived)
+        self.settled = True
+        self._explicit = False
+        self._entered: set[str] = set()
+
+    @property
+    def between_steps(self) -> bool:
+        """Whether no loop is open and none was left early."""
+        return self.settled and not self.cursor.inside
+
+    @property
+    def current_step(self) -> int:
+        """The number of the step that user code is in, or of the last one if it is in none; the first one is 1."""
+        return self.cursor.step + (self._explicit or self.cursor.in_step)
+
+    def counted(self, kind: Kind, n: int, name: str) -> Iterator[int]:
+        """The turns of a loop over epochs or steps, from 0 or where the run stopped, up to `n`."""
+        _check_count(n, kind)
+        if (not self.cursor.inside or name in self._entered) and not self._enter(n, name):
+            return
+        loop = self.cursor.open(kind, name=name)
+        if loop is None:
+            return
+        try:
+            while loop.frame.index < n:
+                yield loop.frame.index
+                self._turned(loop)
+        except GeneratorExit:
+            self._left_early(loop)
+            raise
+        finally:
+            self.cursor.close(loop)
+        if not self.cursor.inside:
+            self._events.at_boundary(loop_ended=True)
+
+    def batches(self, loader: Iterable[T]) -> Iterator[T]:
+        """The batches of one pass, from where the run stopped."""
+        loop = self.cursor.open("batches", name="batches", origin=origin_of(loader))
+        if loop is None:
+            return
+        try:
+            for batch in self._loaders.start(loader, seed=loop.frame.seed, first=loop.frame.index):
+                self.cursor.hand_out(loop)
+                yield batch
+                self._turned(loop)
+        except GeneratorExit:
+            self._left_early(loop)
+            raise
+        finally:
+            self.cursor.close(loop)
+
+    def step_done(self) -> None:
+        """The user's own loop says that a step is complete; from now on only it does."""
+        self.cursor.arrive_here()
+        self._explicit = True
+        self.cursor.step += 1
+        self.cursor.settle()
+        self._events.at_boundary(loop_ended=False)
+
+    def _enter(self, n: int, name: str) -> bool:
+        """Whether the top-level loop of this name has turns left; brings an interrupted training back first."""
+        again = name in self._entered
+        self._entered.add(name)
+        if again and self.cursor.turns(name) < n:
+            self._events.entered_again(name)
+            self._entered.add(name)
+        elif again:
+            self._events.already_complete(name, n)
+        self.settled = True
+        return self.cursor.turns(name) < n
+
+    def _turned(self, loop: Loop) -> None:
+        if loop.frame.kind == "epochs":
+            self.settled = True
+        elif self._explicit or not self.cursor.makes_steps(loop):
+            return
+        else:
+            self.cursor.step += 1
+        self.cursor.turn(loop)
+        self._events.at_boundary(loop_ended=False)
+
+    def _left_early(self, loop: Loop) -> None:
+        """The body that was left counts as a step, so that step numbers do not depend on where it was left."""
+        if loop not in self.cursor:
+            return
+        self.settled = False
+        if loop.frame.kind != "epochs" and not self._explicit and self.cursor.makes_steps(loop):
+            self.cursor.step += 1
+
+
+def _check_count(n: object, kind: str) -> None:
+    if isinstance(n, bool) or not isinstance(n, int) or n < 0:
+        raise UsageError(
+            f"run.{kind}({n!r}): it must be a whole number, at least 0", hint=f"for example run.{kind}(10)"
+        )
