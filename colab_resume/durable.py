@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 __all__ = [
-    "TEMPORARY",
     "DurableSink",
+    "TEMPORARY",
     "as_store_error",
     "fsync_folder",
     "make_folder",

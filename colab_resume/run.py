@@ -183,7 +183,7 @@ class Run:
             set_aside=tuple(f"{name}: {reason}" for name, reason in saving.search.set_aside.items()),
             changed=tuple(changes(good.manifest.provenance, provenance())) if good else (),
             lost_steps=saving.lost_steps,
-            lost_seconds=saving.lost.seconds,
+            lost_seconds=saving.lost_seconds,
             restarts=saving.summary.restarts,
             replay=saving.replay.line if saving.lost_steps else "",
             saved=saving.saved.step if saving.saved else None,
@@ -226,6 +226,11 @@ class Run:
             randomness.restore(self._restored.part(RNG))
         self._clock = time.perf_counter()
 
+    def begins(self) -> None:
+        """Save the state before the first step: there is always something to go back to, and a bad remote shows now."""
+        self._saving.ask(None)
+        self._save_if_due(whole=True)
+
     def at_boundary(self, *, loop_ended: bool) -> None:
         """Capture the state if that is due."""
         now = time.perf_counter()
@@ -235,14 +240,13 @@ class Run:
             return
         self._let_go_of_restored()
         self._moved = True
-        self._saving.note_step(self._loops.cursor.step)
+        self._saving.note_step(self._loops.cursor.step, self._loop_seconds)
         if loop_ended:
             self._saving.ask(None)
             self._saving.writer.wait(None)
-        if self._saving.is_due(self._loops.cursor.step) and (loop_ended or self._tracking.is_whole()):
-            self._saving.save(self._parts(), self._loops.cursor.position())
+        self._save_if_due(whole=loop_ended)
         self._tracking.note_boundary()
-        self._tell_problems()
+        self._tell_news()
 
     def entered_again(self, name: str) -> None:
         """Go back to the newest checkpoint."""
@@ -266,6 +270,11 @@ class Run:
         self._loop_seconds: float = 0.0
         self._clock = time.perf_counter()
         self._told: tuple[str, ...] = ()
+        self._replaying = self._saving.replay.report.lost > 0
+
+    def _save_if_due(self, *, whole: bool) -> None:
+        if self._saving.is_due(self._loops.cursor.step) and (whole or self._tracking.is_whole()):
+            self._saving.save(self._parts(), self._loops.cursor.position())
 
     def _parts(self) -> Iterator[tuple[str, str, Any]]:
         yield from self._tracking.states()
@@ -310,12 +319,17 @@ class Run:
         if self._moved and not self._loops.between_steps:
             self._rewind("it was interrupted")
 
-    def _tell_problems(self) -> None:
+    def _tell_news(self) -> None:
+        """Each problem once while it lasts, and how the replay of the lost steps came out."""
         problems = self._saving.problems
         for problem in problems:
             if problem not in self._told:
                 warn(problem)
         self._told = problems
+        report = self._saving.replay.report
+        if self._replaying and (report.over or report.first_difference):
+            self._replaying = False
+            (warn if report.first_difference else say)(f"{self.name} · replay: {report.line}")
 
     def _refuse_if_finished(self) -> None:
         if self._finished:

@@ -73,7 +73,8 @@ class Saving:
         self.search: Search = find(self.store, remote, progress=progress)
         good = self.search.good.manifest if self.search.good else None
         self.saved = good
-        self._step = good.step if good else 0
+        self._step = self._first_step = good.step if good else 0
+        self._pace = 0.0
         mark = Mark.from_json(good.journal) if good else None
         folder = self.store.root / "journal"
         self.journal = Journal(folder, self.session, mark)
@@ -116,9 +117,17 @@ class Saving:
         first = self.search.good.manifest.step if self.search.good else 0
         return max(self.lost.steps, *(record.step - first for record in self._lost_records), 0)
 
-    def note_step(self, step: int) -> None:
-        """How far the training is, for the sign of life."""
+    @property
+    def lost_seconds(self) -> float | None:
+        """How long the lost steps had taken, at the pace that the checkpoint was made at; None if that is unknown."""
+        made = self.search.good.manifest.provenance if self.search.good else {}
+        pace = made.get("seconds per step") if isinstance(made, dict) else None
+        return pace * self.lost_steps if isinstance(pace, float) else None
+
+    def note_step(self, step: int, loop_seconds: float) -> None:
+        """How far the training is, and how long its loop has run in this session."""
         self._step = step
+        self._pace = loop_seconds / max(1, step - self._first_step)
 
     def note_metrics(self, values: Mapping[str, Scalar]) -> None:
         """What was logged last; a better value of the metric that `best` watches asks for a save."""
@@ -163,7 +172,7 @@ class Saving:
             "state": snapshot.state,
             "position": position.to_json(),
             "journal": self.journal.mark().to_json(),
-            "provenance": self._provenance,
+            "provenance": {**self._provenance, "seconds per step": self._pace},
         }
         self._asked, self._tags = False, ()
         stall = time.perf_counter() - begin

@@ -97,8 +97,6 @@ class Writer:
             self.problem = f"step {draft.facts['step']} could not be saved: {error}"
         except Exception as error:  # noqa: BLE001 - a background failure is a state, never the training's end
             self.problem = f"step {draft.facts['step']} could not be saved: {error!r}"
-        finally:
-            draft.snapshot.release()
         try:
             self._written(draft, manifest, time.perf_counter() - begin)
         except Exception as error:  # noqa: BLE001 - the same

@@ -27,7 +27,7 @@ from .names import NAME, PACK, checkpoint_name, pack_name
 from .pack import PackInfo
 from .strict_json import JSON, parse
 
-__all__ = ["MANIFEST_LIMIT", "NAME", "PACK", "Facts", "Manifest", "TensorRef", "checkpoint_name", "pack_name"]
+__all__ = ["Facts", "MANIFEST_LIMIT", "Manifest", "NAME", "PACK", "TensorRef", "checkpoint_name", "pack_name"]
 
 MANIFEST_LIMIT = 64 << 20
 

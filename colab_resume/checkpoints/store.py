@@ -1,7 +1,7 @@
 """The run's folder on the VM's own disk: whole checkpoints or none, whatever happens and whenever.
 
 A checkpoint is there once its manifest is, and the manifest is written last and deleted first. So a crash at any moment
-leaves complete checkpoints and files that nobody refers to; of these, unfinished ones go with the next open, others with
+leaves complete checkpoints, and files that nobody refers to: those half written go with the next open, the others with
 the next sweep. One process has a store at a time; within it, any thread may call anything.
 """
 
@@ -22,15 +22,13 @@ from .damage import damaged, unreadable
 from .lock import StoreLock
 from .manifest import MANIFEST_LIMIT, Facts, Manifest, TensorRef
 from .names import NAME, PACK, checkpoint_name, pack_name
-from .pack import Slab, payload_size, verify_pack, write_pack
+from .pack import PackInfo, Slab, payload_size, verify_pack, write_pack
 from .reading import tensor_reader
 from .run_folder import RunFolder
 from .sharing import content, plan
 
 if TYPE_CHECKING:
     import torch
-
-    from .pack import PackInfo
 
 __all__ = ["PACK_BYTES", "Store"]
 

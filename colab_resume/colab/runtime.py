@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["is_hosted_colab", "local_disk"]
+__all__ = ["is_hosted_colab", "is_unmounted_drive", "local_disk"]
 
 _MARKER = Path("/var/colab/hostname")
 """The file that Colab's own code tests (googlecolab/colabtools, google/colab/drive.py)."""
+_DRIVE = (Path("/content/drive"), Path("/content/gdrive"))
 
 
 def is_hosted_colab(marker: Path = _MARKER) -> bool:
     """Whether this is a Colab VM."""
     return marker.exists()
+
+
+def is_unmounted_drive(path: Path) -> bool:
+    """Whether this path lies where Drive gets mounted while nothing is mounted there: it is the VM's own disk then."""
+    return any(path.absolute().is_relative_to(place) and not place.is_mount() for place in _DRIVE)
 
 
 def local_disk() -> Path:

@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from .randomness import Stream, generators_of, seeded
 
-__all__ = ["Loaders", "origin_of"]
+__all__ = ["Loaders", "look_of", "origin_of"]
 
 T = TypeVar("T")
 
@@ -113,6 +113,16 @@ def origin_of(loader: Any) -> int:
     """The number from which the seeds of a loader's passes are derived: its own generator's seed, or torch's."""
     own = generators_of(loader, *_samplers(loader))
     return own[0].initial_seed() if own else torch.initial_seed()
+
+
+def look_of(loader: Any) -> str:
+    """What a pass runs over, in words: after a restart it must be the same kind of thing."""
+    data = getattr(loader, "dataset", loader)
+    try:
+        size = f" of {len(data)}"
+    except TypeError:
+        size = ""
+    return f"{type(data).__qualname__}{size}"
 
 
 def _samplers(loader: Any) -> list[Any]:

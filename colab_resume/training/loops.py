@@ -7,15 +7,18 @@ training *unsettled* until control is seen to go on around it, and nothing is ca
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, cast
 
 from ..errors import UsageError
-from .batches import Loaders, origin_of
-from .position import Cursor, Kind, Loop, Position
+from .batches import Loaders, look_of, origin_of
+from .cursor import Cursor, Loop
+from .position import Kind, Position
 
 __all__ = ["LoopEvents", "Loops"]
 
 T = TypeVar("T")
+
+_END = object()
 
 
 class LoopEvents(Protocol):
@@ -23,6 +26,10 @@ class LoopEvents(Protocol):
 
     def arrived(self) -> None:
         """The loops are back at the restored position: the state may be put back for good."""
+        ...
+
+    def begins(self) -> None:
+        """A training that restored nothing enters its first loop."""
         ...
 
     def at_boundary(self, *, loop_ended: bool) -> None:
@@ -52,6 +59,7 @@ class Loops:
         self.settled = True
         self._explicit = False
         self._entered: set[str] = set()
+        self._begun = target is not None
 
     @property
     def between_steps(self) -> bool:
@@ -68,31 +76,37 @@ class Loops:
         _check_count(n, kind)
         if (not self.cursor.inside or name in self._entered) and not self._enter(n, name):
             return
-        loop = self.cursor.open(kind, name=name)
+        loop = self._open(kind, name)
         if loop is None:
             return
         try:
             while loop.frame.index < n:
                 yield loop.frame.index
-                self._turned(loop)
+                self._turned(loop, last=loop.frame.index + 1 == n)
         except GeneratorExit:
             self._left_early(loop)
             raise
         finally:
             self.cursor.close(loop)
-        if not self.cursor.inside:
-            self._events.at_boundary(loop_ended=True)
 
     def batches(self, loader: Iterable[T]) -> Iterator[T]:
         """The batches of one pass, from where the run stopped."""
-        loop = self.cursor.open("batches", name="batches", origin=origin_of(loader))
+        return self._batches(loader, self.cursor.announce())
+
+    def _batches(self, loader: Iterable[T], asked: int) -> Iterator[T]:
+        loop = self._open("batches", "batches", origin=origin_of(loader), look=look_of(loader), asked=asked)
         if loop is None:
             return
         try:
-            for batch in self._loaders.start(loader, seed=loop.frame.seed, first=loop.frame.index):
+            items = self._loaders.start(loader, seed=loop.frame.seed, first=loop.frame.index)
+            item = next(items, _END)
+            while item is not _END:
                 self.cursor.hand_out(loop)
-                yield batch
-                self._turned(loop)
+                yield cast("T", item)
+                # The next batch is drawn before the boundary, on streams of its own: so the boundary after the last
+                # batch is known to be that, and no checkpoint lies between two passes that run side by side.
+                item = next(items, _END)
+                self._turned(loop, last=item is _END)
         except GeneratorExit:
             self._left_early(loop)
             raise
@@ -104,8 +118,13 @@ class Loops:
         self.cursor.arrive_here()
         self._explicit = True
         self.cursor.step += 1
-        self.cursor.settle()
         self._events.at_boundary(loop_ended=False)
+
+    def _open(self, kind: Kind, name: str, *, origin: int = 0, look: str = "", asked: int = 0) -> Loop | None:
+        if not self._begun:
+            self._begun = True
+            self._events.begins()
+        return self.cursor.open(kind, name=name, origin=origin, look=look, asked=asked)
 
     def _enter(self, n: int, name: str) -> bool:
         """Whether the top-level loop of this name has turns left; brings an interrupted training back first."""
@@ -119,22 +138,28 @@ class Loops:
         self.settled = True
         return self.cursor.turns(name) < n
 
-    def _turned(self, loop: Loop) -> None:
-        if loop.frame.kind == "epochs":
-            self.settled = True
-        elif self._explicit or not self.cursor.makes_steps(loop):
+    def _turned(self, loop: Loop, *, last: bool) -> None:
+        """The body of the loop has run: a boundary, unless a step of another loop is still under way."""
+        stepping = self.cursor.makes_steps(loop)
+        if loop not in self.cursor or (stepping and self._explicit and loop.frame.kind == "batches"):
+            return
+        if stepping:
+            self.cursor.step += 1
+        elif loop.frame.kind != "epochs":
             return
         else:
-            self.cursor.step += 1
+            self.settled = True
         self.cursor.turn(loop)
-        self._events.at_boundary(loop_ended=False)
+        if last:
+            self.cursor.close(loop)
+        self._events.at_boundary(loop_ended=not self.cursor.inside)
 
     def _left_early(self, loop: Loop) -> None:
         """The body that was left counts as a step, so that step numbers do not depend on where it was left."""
         if loop not in self.cursor:
             return
         self.settled = False
-        if loop.frame.kind != "epochs" and not self._explicit and self.cursor.makes_steps(loop):
+        if self.cursor.makes_steps(loop) and not self._explicit:
             self.cursor.step += 1
 
 

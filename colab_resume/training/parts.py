@@ -201,7 +201,7 @@ class OptimizerPart:
         for place, parameter in enumerate(self._parameters()):
             gradient = gradients[place] if gradients else None
             parameter.grad = None if gradient is None else gradient.to(parameter.device)
-        self._stepped = gradients is None
+        self._stepped = False
 
     def _undo_casts(self, saved: Any) -> None:
         """`load_state_dict` casts moments to the parameter's dtype: fp32 ones of a bf16 parameter would be rounded."""

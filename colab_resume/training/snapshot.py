@@ -1,12 +1,11 @@
 """The state at one boundary, copied into memory of its own, so that the training may go on at once.
 
-There is one staging area, used again for each snapshot: a snapshot lives until whoever writes it lets it go, and only
-then can the next one be taken. Nothing is queued and no second copy is made.
+There is one staging area, used again for each snapshot: taking one makes the one before it void. So there is never a
+second copy; whoever takes snapshots waits until the last one is written.
 """
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -28,30 +27,16 @@ class Snapshot:
 
     state: dict[str, Any]
     slabs: tuple[Slab, ...]
-    staging: Staging
-
-    @property
-    def nbytes(self) -> int:
-        return sum(len(slab.data) for slab in self.slabs)
-
-    def release(self) -> None:
-        """The staging memory may be used again; the slabs are void from now on."""
-        self.staging.free.set()
 
 
 class Staging:
     """The memory snapshots are taken into."""
 
     def __init__(self) -> None:
-        self.free = threading.Event()
-        self.free.set()
         self._memory = torch.empty(0, dtype=torch.uint8)
 
     def capture(self, parts: Iterable[tuple[str, str, Any]]) -> Snapshot:
-        """Copy the state of these parts (name, kind, live state); the staging area must be free.
-
-        Raises `EncodingError` for a value that cannot be stored; nothing is held then.
-        """
+        """Copy the state of these parts (name, kind, live state); `EncodingError` if one cannot be stored."""
         state: dict[str, Any] = {}
         pieces: list[Piece] = []
         for name, kind, live in parts:
@@ -60,13 +45,8 @@ class Staging:
             pieces += encoded.pieces
         places = _lay_out(pieces)
         self._reserve(places[-1])
-        self.free.clear()
-        try:
-            slabs = tuple(self._copy(piece, place) for piece, place in zip(pieces, places, strict=False))
-        except BaseException:
-            self.free.set()
-            raise
-        return Snapshot(state, slabs, self)
+        slabs = tuple(self._copy(piece, place) for piece, place in zip(pieces, places, strict=False))
+        return Snapshot(state, slabs)
 
     def _reserve(self, nbytes: int) -> None:
         if self._memory.numel() < nbytes:
