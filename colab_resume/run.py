@@ -137,6 +137,7 @@ class Run:
     def boundary(self, **metrics: Any) -> None:
         """Say that a step is complete, in a loop of your own; call it before the next batch is drawn."""
         self._refuse_if_finished()
+        self._loops.own_loop()
         if metrics:
             self.log(**metrics)
         self._loops.step_done()

@@ -57,9 +57,9 @@ class Loops:
         """Begin at this position; loops that are still open belong to the past."""
         self.cursor = Cursor(target, self._events.arrived)
         self.settled = True
-        self._explicit = False
         self._entered: set[str] = set()
         self._begun = target is not None
+        self._explicit = self.cursor.waits_for_no_loop and self.cursor.step > 0
 
     @property
     def between_steps(self) -> bool:
@@ -69,7 +69,7 @@ class Loops:
     @property
     def current_step(self) -> int:
         """The number of the step that user code is in, or of the last one if it is in none; the first one is 1."""
-        return self.cursor.step + (self._explicit or self.cursor.in_step)
+        return self.cursor.step + (self._explicit or self.cursor.in_step or not self._begun)
 
     def counted(self, kind: Kind, n: int, name: str) -> Iterator[int]:
         """The turns of a loop over epochs or steps, from 0 or where the run stopped, up to `n`."""
@@ -113,10 +113,13 @@ class Loops:
         finally:
             self.cursor.close(loop)
 
-    def step_done(self) -> None:
-        """The user's own loop says that a step is complete; from now on only it does."""
+    def own_loop(self) -> None:
+        """The user's own loop says when a step is complete; from now on only it does."""
         self.cursor.arrive_here()
         self._explicit = True
+
+    def step_done(self) -> None:
+        """A step of the user's own loop is complete."""
         self.cursor.step += 1
         self._events.at_boundary(loop_ended=False)
 

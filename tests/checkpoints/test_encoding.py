@@ -107,6 +107,7 @@ values = st.recursive(
         | st.dictionaries(hashables, inner, max_size=3)
         | st.dictionaries(hashables, inner, max_size=3).map(OrderedDict)
         | st.dictionaries(hashables, inner, max_size=3).map(lambda items: defaultdict(list, items))
+        | st.dictionaries(hashables, inner, max_size=3).map(Counter)
         | st.sets(hashables, max_size=3)
         | st.builds(deque, st.lists(inner, max_size=3), st.sampled_from([None, 3, 7]))
     ),
@@ -180,7 +181,19 @@ def test_a_bytearray_can_grow_after_it_was_encoded() -> None:
 
 def test_a_shared_container_comes_back_shared() -> None:
     """Every mutable container that is reachable twice is one object again."""
-    for shared in ([1], {"a": 1}, {1: 2}, OrderedDict(a=1), defaultdict(int), {1}, deque([1]), bytearray(b"x"), [], {}):
+    for shared in (
+        [1],
+        {"a": 1},
+        {1: 2},
+        OrderedDict(a=1),
+        defaultdict(int),
+        Counter(a=2),
+        {1},
+        deque([1]),
+        bytearray(b"x"),
+        [],
+        {},
+    ):
         found = assert_exact({"a": shared, "b": (shared, [shared])})
         assert found["a"] is found["b"][0] is found["b"][1][0]
 
@@ -584,7 +597,6 @@ def nested_tensor() -> torch.Tensor:
         (Anything, "Anything, which cannot be stored"),
         (lambda: len, "is a builtin_function_or_method"),
         (lambda: Point(1, 2), "Point, which cannot be stored"),
-        (Counter, "is a collections.Counter"),
         (lambda: IntSub(3), "IntSub"),
         (lambda: range(3), "is a range"),
         (local_enum, "is defined inside a function"),

@@ -71,18 +71,20 @@ class Blocks:
 
     def content(self, node: Node) -> bytes:
         """A byte string; many nodes may name the same piece, and get the same object."""
-        index = self._index(node)
+        index, length = self._index(node), whole(node.get("length"))
         if index not in self._contents:
-            self._contents[index] = self._piece(index, "U8").numpy().tobytes()
+            self._contents[index] = self._piece(index, "U8", (length,)).numpy().tobytes()
+        if len(self._contents[index]) != length:
+            raise malformed("a byte string of another length than its piece")
         return self._contents[index]
 
     def own_content(self, node: Node) -> bytearray:
         """A byte string to write to; only one node may have it."""
-        index = self._index(node)
+        index, length = self._index(node), whole(node.get("length"))
         if index in self._owned:
             raise malformed("two bytearrays in one piece")
         self._owned.add(index)
-        return bytearray(self._piece(index, "U8").numpy().data)
+        return bytearray(self._piece(index, "U8", (length,)).numpy().data)
 
     def _block(self, node: Node, layout: Layout, stored: str | None, device: torch.device) -> tuple[torch.Tensor, int]:
         """The memory in which a value lies, and the value's offset in bytes; only a span of bytes has offsets."""
@@ -112,7 +114,7 @@ class Blocks:
         """A piece as it is stored, checked to be what the tree says; without a shape it must be a row."""
         dtype, listed = self._specs[index]
         if dtype != stored or (len(listed) != 1 if shape is None else tuple(listed) != shape):
-            raise malformed(f"piece {index} is {dtype} {tuple(listed)}, which is not what its value needs")
+            raise malformed(f"piece {index} is {dtype} {listed!s:.80}, which is not what its value needs")
         piece = self._read(index)
         if piece.dtype != STORED_DTYPES[stored] or tuple(piece.shape) != tuple(listed) or piece.device.type != "cpu":
             raise malformed(f"piece {index} is not what the manifest lists")

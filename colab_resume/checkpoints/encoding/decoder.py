@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict, defaultdict, deque
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -125,6 +125,11 @@ def _ordered(walk: _Walk, node: Node, depth: int) -> object:
     return found
 
 
+def _counter(walk: _Walk, node: Node, depth: int) -> object:
+    # Counter.update adds to what is there, and counts the elements of a list.
+    return Counter(_fill({}, walk.pairs(node, depth)))
+
+
 def _default(walk: _Walk, node: Node, depth: int) -> object:
     name = node.get("factory")
     if (name is not None and type(name) is not str) or name not in FACTORIES:
@@ -181,6 +186,7 @@ _KINDS: dict[str, _Read] = {
     "ref": _ref,
     "dict": _dict,
     "odict": _ordered,
+    "counter": _counter,
     "defaultdict": _default,
     "list": lambda walk, node, depth: walk.items(node, depth),
     "tuple": lambda walk, node, depth: tuple(walk.items(node, depth)),

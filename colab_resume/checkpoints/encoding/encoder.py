@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import OrderedDict, defaultdict, deque
+from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -124,6 +124,10 @@ def _ordered(walk: _Walk, value: OrderedDict[Any, Any], place: Place, number: No
     return node
 
 
+def _counter(walk: _Walk, value: Counter[Any], place: Place, number: Node) -> JSON:
+    return {"$": "counter", **number, "items": walk.pairs(value, place)}
+
+
 def _default(walk: _Walk, value: defaultdict[Any, Any], place: Place, number: Node) -> JSON:
     for name, factory in FACTORIES.items():
         if value.default_factory is factory:
@@ -175,6 +179,7 @@ def _array(walk: _Walk, value: np.ndarray[Any, Any], place: Place, number: Node)
 _KINDS: dict[type, _Write] = {
     dict: _dict,
     OrderedDict: _ordered,
+    Counter: _counter,
     defaultdict: _default,
     list: _list,
     tuple: _tuple,

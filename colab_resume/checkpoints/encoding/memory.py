@@ -53,6 +53,7 @@ class Memory:
 
     def content(self, node: Node, data: bytes | bytearray, place: Place) -> Node:
         """Complete the node of a long byte string. It is copied: a bytearray cannot grow while somebody looks at it."""
+        node |= {"length": len(data)}
         if id(data) not in self._contents:
             self._contents[id(data)] = torch.from_numpy(np.frombuffer(bytearray(data), np.uint8))
         return self._see_tensor(self._contents[id(data)], node, place)

@@ -103,9 +103,7 @@ def flag(node: Mapping[str, Any], name: str) -> bool:
 
 def whole(value: object, *, low: int = 0, high: int = 2**63 - 1) -> int:
     if type(value) is not int or not low <= value <= high:
-        raise malformed(
-            f"{str(value)[:40] if type(value) is float else type(value).__name__} is not an integer in range"
-        )
+        raise malformed(f"{shown(value)} where an integer from {low} to {high} belongs")
     return value
 
 

@@ -1,0 +1,449 @@
+"""The run as a user meets it: what is restored when, what is refused and how, what a second try does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+
+import colab_resume
+from colab_resume.errors import EncodingError, NotSafe, RemoteRefused, StateMismatch, UsageError
+from colab_resume.remotes import Remote
+from colab_resume.testing import FaultyRemote, MemoryRemote
+
+
+class Counter:
+    """The smallest object that has a state."""
+
+    def __init__(self) -> None:
+        self.n = 0
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"n": self.n}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.n = state["n"]
+
+
+class Place:
+    """A store and a remote; every `setup` is a new session on them, as after a restart of the process."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = folder
+        self.remote: Remote = MemoryRemote()
+        self.runs: list[colab_resume.Run] = []
+
+    def setup(self, **options: Any) -> colab_resume.Run:
+        self.leave()
+        run = colab_resume.setup("r", store=self.store, remote=self.remote, **{"every": 1, **options})
+        self.runs.append(run)
+        return run
+
+    def leave(self) -> None:
+        """The process ends in peace, wherever its loops are."""
+        for run in self.runs:
+            run._at_exit()
+        self.runs.clear()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    found = Place(tmp_path)
+    yield found
+    found.leave()
+
+
+def _written(run: colab_resume.Run) -> None:
+    """These steps take microseconds: without a wait, most boundaries would find the writer busy."""
+    run._saving.writer.wait(None)
+
+
+def _count(run: colab_resume.Run, counter: Counter, n: int) -> None:
+    for _ in run.steps(n):
+        counter.n += 1
+        run.log(n=counter.n)
+
+
+def test_what_is_tracked_is_restored_at_once(place: Place) -> None:
+    """`track` puts back what the last session saved; nothing waits for a loop."""
+    counter = Counter()
+    run = place.setup()
+    run.track(counter=counter)
+    _count(run, counter, 3)
+    run.finish()
+    again = Counter()
+    place.setup().track(counter=again)
+    assert again.n == 3
+
+
+def test_a_finished_loop_does_not_run_again(place: Place) -> None:
+    """And a longer one goes on where the shorter one ended."""
+    for n, expected in ((3, 3), (3, 3), (5, 5)):
+        run, counter = place.setup(), Counter()
+        run.track(counter=counter)
+        _count(run, counter, n)
+        run.finish()
+        assert counter.n == expected
+        assert [record.values for record in run.history()] == [{"n": k + 1} for k in range(expected)]
+
+
+def test_setup_again_in_the_same_process_is_the_same_run(place: Place) -> None:
+    """Running the first cell twice is harmless; other options are refused with the reason."""
+    run = place.setup()
+    assert colab_resume.setup("r", store=place.store, remote=place.remote, every=1) is run
+    with pytest.raises(UsageError, match="is open with"):
+        colab_resume.setup("r", store=place.store, remote=place.remote, every=2)
+
+
+def test_a_cell_that_was_interrupted_and_run_again_goes_back_to_a_boundary(place: Place) -> None:
+    """The half-done step is undone: the counter is what it was at the last boundary, and the end is right."""
+    run, counter = place.setup(), Counter()
+    run.track(counter=counter)
+    with pytest.raises(KeyboardInterrupt):
+        for step in run.steps(5):
+            counter.n += 1
+            if step == 2:
+                raise KeyboardInterrupt
+    run.flush()
+    assert counter.n == 3
+    _count(run, counter, 5)
+    assert counter.n == 5
+    assert run.status().step == 5
+
+
+def test_a_cell_run_again_with_new_objects_restores_into_them(place: Place) -> None:
+    """The cell that builds the model is run again as well: the new objects get the state, not the old ones."""
+    run, old = place.setup(), Counter()
+    run.track(counter=old)
+    with pytest.raises(ZeroDivisionError):
+        for step in run.steps(5):
+            old.n += 1
+            _ = 1 // (3 - step)
+    new = Counter()
+    assert colab_resume.setup("r", store=place.store, remote=place.remote, every=1) is run
+    run.track(counter=new)
+    _count(run, new, 5)
+    assert new.n == 5
+
+
+def test_interrupted_in_the_very_first_step_it_goes_back_to_the_beginning(place: Place) -> None:
+    """The state before the first step is saved too."""
+    run, counter = place.setup(), Counter()
+    run.track(counter=counter)
+    with pytest.raises(KeyboardInterrupt):
+        for _ in run.steps(5):
+            counter.n += 100
+            raise KeyboardInterrupt
+    _count(run, counter, 5)
+    assert counter.n == 5
+
+
+def test_a_complete_loop_entered_once_more_says_so(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    """A second loop without a name of its own would silently not run."""
+    run, counter = place.setup(), Counter()
+    run.track(counter=counter)
+    _count(run, counter, 3)
+    _count(run, counter, 3)
+    assert counter.n == 3
+    assert "give it a name=" in caplog.text
+
+
+def test_leaving_a_loop_early_saves_nothing_half_done(place: Place) -> None:
+    """Nobody can tell `break` from an exception, so `finish` keeps the last boundary and the loop stays open."""
+    run, counter = place.setup(), Counter()
+    run.track(counter=counter)
+    for step in run.steps(5):
+        _written(run)
+        counter.n += 1
+        if step == 3:
+            break
+    run.finish()
+    again, counter = place.setup(), Counter()
+    again.track(counter=counter)
+    assert counter.n == 3
+    _count(again, counter, 5)
+    assert counter.n == 5
+
+
+def test_values_survive_and_beat_their_defaults(place: Place) -> None:
+    """`run.state(best=0.0)` gives what was kept, and new values begin with their defaults."""
+    run = place.setup()
+    kept = run.state(best=0.0)
+    for _ in run.steps(2):
+        kept.best += 0.5
+    run.finish()
+    kept = place.setup().state(best=0.0, seen=7)
+    assert (kept.best, kept.seen) == (1.0, 7)
+
+
+def test_code_before_the_inner_loop_runs_again_and_does_no_harm(place: Place) -> None:
+    """A sum that is set to zero at the beginning of each epoch has its value of the boundary when the loop goes on."""
+
+    def train(stop: int) -> tuple[float, list[float]]:
+        run = place.setup()
+        kept = run.state(total=0.0)
+        totals = []
+        for _ in run.epochs(2):
+            kept.total = 0.0
+            torch.rand(5)
+            for batch in run.batches([1.0, 2.0, 3.0]):
+                if run.status().step == stop:
+                    return 0.0, []
+                kept.total += batch * torch.rand(1).item()
+                run.log(total=kept.total)
+            totals.append(kept.total)
+        run.finish()
+        return kept.total, [record.values["total"] for record in run.history()]
+
+    torch.manual_seed(0)
+    train(4)
+    place.leave()
+    torch.manual_seed(1)
+    result = train(-1)
+    place.remote, place.store = MemoryRemote(), place.store / "other"
+    torch.manual_seed(0)
+    assert train(-1) == result
+
+
+def test_a_changed_model_is_told_in_full_and_nothing_is_applied(place: Place) -> None:
+    """One readable list by parameter name: renamed, missing, extra, another shape, another dtype."""
+    run = place.setup()
+    run.track(net=nn.ModuleDict({"a": nn.Linear(2, 3), "b": nn.Linear(3, 1), "c": nn.Linear(1, 1)}), counter=Counter())
+    for _ in run.steps(1):
+        pass
+    run.finish()
+    run = place.setup()
+    net = nn.ModuleDict({"a": nn.Linear(4, 3), "d": nn.Linear(3, 1), "c": nn.Linear(1, 1).half()})
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    counter = Counter()
+    counter.n = -1
+    with pytest.raises(StateMismatch) as caught:
+        run.track(counter=counter, net=net)
+    assert str(caught.value).splitlines() == [
+        "the objects are not those of the checkpoint; nothing was applied:",
+        "  net: d.weight (1, 3) float32 is not in the checkpoint",
+        "  net: d.bias (1,) float32 is not in the checkpoint",
+        "  net: b.weight (1, 3) float32 is only in the checkpoint",
+        "  net: b.bias (1,) float32 is only in the checkpoint",
+        "  net: a.weight is (3, 2) float32 in the checkpoint, (3, 4) float32 now",
+        "  net: c.weight is (1, 1) float32 in the checkpoint, (1, 1) float16 now",
+        "  net: c.bias is (1,) float32 in the checkpoint, (1,) float16 now",
+        "  -> build the same objects as before, or start a run with another name",
+    ]
+    assert counter.n == -1
+    assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+
+
+def test_layers_that_changed_places_are_noticed(place: Place) -> None:
+    """Torch matches moments by position: here both shapes fit, and the names do not."""
+
+    def build(swap: bool) -> dict[str, Any]:
+        net = nn.ModuleDict({"a": nn.Linear(2, 2, bias=False), "b": nn.Linear(2, 2, bias=False)})
+        layers = [net["b"], net["a"]] if swap else [net["a"], net["b"]]
+        return {"net": net, "opt": torch.optim.Adam([layer.weight for layer in layers])}
+
+    run = place.setup()
+    run.track(**build(swap=False))
+    for _ in run.steps(1):
+        pass
+    run.finish()
+    with pytest.raises(StateMismatch, match=r"opt: group 0 place 0 is net\.a\.weight .* net\.b\.weight"):
+        place.setup().track(**build(swap=True))
+
+
+def test_fp32_moments_of_a_bf16_parameter_are_not_rounded(place: Place) -> None:
+    """`Optimizer.load_state_dict` would cast them."""
+    weight = nn.Parameter(torch.ones(3, dtype=torch.bfloat16))
+    opt = torch.optim.Adam([weight])
+    weight.grad = torch.ones_like(weight)
+    opt.step()
+    moment = torch.tensor([1.0000001, 2.0000002, 3.0000002])
+    opt.state[weight]["exp_avg"] = moment.clone()
+    run = place.setup()
+    run.track(opt=opt)
+    for _ in run.steps(1):
+        pass
+    run.finish()
+    opt = torch.optim.Adam([nn.Parameter(torch.ones(3, dtype=torch.bfloat16))])
+    place.setup().track(opt=opt)
+    assert torch.equal(next(iter(opt.state.values()))["exp_avg"], moment)
+
+
+def test_what_cannot_be_tracked_is_refused_at_once(place: Place) -> None:
+    """With the name, the reason and what to do."""
+    run = place.setup()
+    with pytest.raises(UsageError, match="thing is a builtins.object, which has no way to give its state"):
+        run.track(thing=object())
+    counter = Counter()
+    counter.n = object()  # type: ignore[assignment]
+    with pytest.raises(EncodingError, match=r"counter\['n'\] is a"):
+        run.track(counter=counter)
+
+
+def test_a_state_that_goes_bad_later_does_not_stop_the_training(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    """It is told once, shown in the status, and raises for who waits."""
+    run, counter = place.setup(), Counter()
+    run.track(counter=counter)
+    for step in run.steps(6):
+        if step == 3:
+            assert "could not be captured" in run.status().problems[0]
+        counter.n = object() if step == 2 else step  # type: ignore[assignment]
+        _written(run)
+    assert run.status().problems == ()
+    assert caplog.text.count("could not be captured") == 1
+
+
+def test_objects_that_come_and_go_are_told(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    """One that is new begins as it is; one that is missing loses its state; neither is silent."""
+    run = place.setup()
+    run.track(one=Counter(), two=Counter())
+    for _ in run.steps(1):
+        pass
+    run.finish()
+    run = place.setup()
+    run.track(one=Counter(), three=Counter())
+    for _ in run.steps(2):
+        pass
+    assert "three is not in the checkpoint of step 1; it begins as it is" in caplog.text
+    assert "two is in the checkpoint but was not tracked again" in caplog.text
+
+
+def test_tagged_and_best_checkpoints_are_kept(place: Place) -> None:
+    """Retention lets the others go, in the store and on the remote."""
+    run, counter = place.setup(keep=colab_resume.Keep(last=2)), Counter()
+    run.best("loss", "min")
+    run.track(counter=counter)
+    for step in run.steps(12):
+        counter.n += 1
+        run.log(loss=abs(step - 4.0))
+        if step == 2:
+            run.save("before the change")
+        _written(run)
+    run.finish()
+    steps = sorted(int(entry.name.split("/")[-1][:10]) for entry in place.remote.list("r/checkpoints"))
+    assert steps[:2] == [3, 5]
+    assert len(steps) == 4
+
+
+def test_a_save_outside_of_loops_is_made_at_once(place: Place) -> None:
+    """Even twice at the same step: each is a checkpoint of its own."""
+    run, counter = place.setup(), Counter()
+    run.track(counter=counter)
+    _count(run, counter, 2)
+    counter.n = 50
+    run.save("by hand")
+    run.finish()
+    again = Counter()
+    place.setup().track(counter=again)
+    assert again.n == 50
+
+
+def test_accumulated_gradients_are_never_lost(place: Place) -> None:
+    """Boundaries at which gradients wait for a step are not saved; if that lasts too long, the gradients are saved too."""
+    weight = nn.Parameter(torch.zeros(2))
+    opt = torch.optim.SGD([weight], 1.0)
+    run = place.setup()
+    run.track(net=nn.ParameterList([weight]), opt=opt)
+    for step in run.steps(7):
+        (weight * (step + 1.0)).sum().backward()
+        if step % 3 == 2:
+            opt.step()
+            opt.zero_grad()
+    _written(run)
+    place.leave()
+    weight = nn.Parameter(torch.ones(2))
+    run = place.setup()
+    run.track(net=nn.ParameterList([weight]), opt=torch.optim.SGD([weight], 1.0))
+    assert weight.tolist() == [-21.0, -21.0]
+    assert weight.grad is not None
+    assert weight.grad.tolist() == [7.0, 7.0]
+
+
+def test_a_boundary_outside_of_loops_is_the_users_own(place: Place) -> None:
+    """`while True` with `run.boundary()`: steps are counted and resumed."""
+    run, counter = place.setup(), Counter()
+    run.track(counter=counter)
+    for _ in range(3):
+        counter.n += 1
+        run.boundary(n=counter.n)
+        _written(run)
+    place.leave()
+    run, counter = place.setup(), Counter()
+    run.track(counter=counter)
+    assert (counter.n, run.status().step) == (3, 3)
+    run.boundary(n=9)
+    assert [(record.step, record.values["n"]) for record in run.history()] == [(1, 1), (2, 2), (3, 3), (4, 9)]
+
+
+def test_a_pass_that_outlives_its_loop_is_refused(place: Place) -> None:
+    """After a restart nobody would know where it was; that is said in the first session, not in the second."""
+    run = place.setup()
+    other = run.batches(DataLoader(range(100), 1))  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="goes on after the loop that it was drawn in has ended"):
+        for _ in run.epochs(2):
+            for _ in run.batches(DataLoader(range(4), 2)):  # type: ignore[arg-type]
+                next(other)
+
+
+def test_without_a_remote_nothing_is_called_safe(tmp_path: Path) -> None:
+    """It is saved, for a restart on this disk, and the status says that this is all."""
+    run = colab_resume.setup("r", store=tmp_path)
+    for _ in run.steps(1):
+        pass
+    run.finish()
+    status = run.status()
+    assert (status.saved, status.safe, status.remote) == (1, None, False)
+
+
+def test_a_finished_run_takes_nothing_more(place: Place) -> None:
+    """And finishing twice is harmless."""
+    run = place.setup()
+    run.finish()
+    run.finish()
+    with pytest.raises(UsageError, match="is finished"):
+        run.log(loss=1.0)
+
+
+def test_lost_steps_are_replayed_and_compared(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    """What ran again gave the same numbers, or the first difference is named."""
+
+    def train(shift: float) -> colab_resume.Run:
+        run = place.setup(every=4)
+        for step in run.steps(8):
+            _written(run)
+            run.log(loss=step / 3 + shift)
+            if step == 6 and run.status().restored is None:
+                break
+        return run
+
+    train(0.0)
+    assert train(0.0).status().replay == "3 of 3 losses bit-identical"
+    assert "replay: 3 of 3 losses bit-identical" in capsys.readouterr().out
+
+
+def test_a_difference_in_the_replay_is_told(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    """Training on differently is never silent."""
+    for shift in (0.0, 1e-9):
+        run = place.setup(every=4)
+        for step in run.steps(8):
+            _written(run)
+            run.log(loss=step / 3 + shift)
+            if step == 6 and run.status().restored is None:
+                break
+    assert "step 5: loss 1.333333333 before, 1.333333334 now (first difference)" in caplog.text
+
+
+def test_whoever_waits_in_vain_is_told_why(tmp_path: Path) -> None:
+    """A remote that refuses: training goes on, `finish` says that nothing is safe."""
+    refusal = RemoteRefused("Drive is full", hint="free some space")
+    remote = FaultyRemote(MemoryRemote(), lambda number, verb, name: refusal if verb == "put" else None)
+    run = colab_resume.setup("r", store=tmp_path, remote=remote)
+    for _ in run.steps(3):
+        pass
+    with pytest.raises(NotSafe, match="Drive is full"):
+        run.finish(timeout=30)
