@@ -100,7 +100,12 @@ class Run:
         cannot be stored, `StateMismatch` with one readable list if the objects are not those of the checkpoint.
         """
         self._refuse_if_finished()
-        if self._moved and not self._loops.cursor.inside and self._tracking.is_new(objects):
+        if self._moved and not self._loops.cursor.inside and (names := self._tracking.replaced(objects)):
+            if self._loops.settled and not self._set_up_again:
+                raise UsageError(
+                    f"{', '.join(names)} already stands for another object",
+                    hint="for a second phase choose another name; if this cell runs again, run the one with setup first",
+                )
             self._rewind("its objects were made anew")
         self._tracking.add(objects)
         self._tracking.check(objects)
@@ -145,11 +150,10 @@ class Run:
     def log(self, **metrics: Any) -> None:
         """Add numbers, texts or one-element tensors of this step to the history."""
         self._refuse_if_finished()
-        cursor = self._loops.cursor
-        if not (cursor.arrived or cursor.waits_for_no_loop):
-            return  # code before the inner loop runs again; what it logged is in the history already
+        if self._loops.on_the_way_back:
+            return  # this code runs again; what it logged is in the history already
         values = {key: value.item() if hasattr(value, "item") else value for key, value in metrics.items()}
-        record = self._saving.journal.log(self._loops.current_step, values, epoch=cursor.epoch)
+        record = self._saving.journal.log(self._loops.current_step, values, epoch=self._loops.cursor.epoch)
         self._saving.replay.observe(record)
         self._saving.note_metrics(values)
 
@@ -268,6 +272,7 @@ class Run:
         self._restored: Restored | None = self._saving.search.good
         self._loops.reset(Position.from_json(self._restored.manifest.position) if self._restored else None)
         self._moved = False
+        self._set_up_again = False
         self._loop_seconds: float = 0.0
         self._clock = time.perf_counter()
         self._told: tuple[str, ...] = ()
@@ -317,6 +322,7 @@ class Run:
                 f"run {self.name!r} is open with {self._options}, not {options}",
                 hint="call run.finish() first, or leave the options as they are",
             )
+        self._set_up_again = True
         if self._moved and not self._loops.between_steps:
             self._rewind("it was interrupted")
 

@@ -32,12 +32,14 @@ TABLES = "tests/architecture.py"
 
 # A module imports from its own station and from those after it.
 STATIONS = (
+    "__main__",
     "cli",
     "demo",
     "export",
     "frameworks",
     "run",
     "display",
+    "saving",
     "restore",
     "mirror",
     "writer",
@@ -56,6 +58,9 @@ BESIDE = {
     "": ("run", "errors", "status", "checkpoints.retention"),
     "testing": ("remotes", "errors"),
 }
+
+# Reads like a user's notebook, so it imports the package and not its modules.
+AS_A_USER = ("demo.training",)
 
 
 @dataclass(frozen=True)
@@ -80,16 +85,21 @@ DOORS = (
     Door("torch", "checkpoints.encoding", "it knows every dtype by name"),
     Door("torch", "checkpoints.pack", "tensors become bytes; listing and retention go without torch", lazily=True),
     Door("torch", "demo", "it trains", lazily=True),
-    Door("torch", "export", "it writes the .pt file that others expect", lazily=True),
+    Door("torch", "demo.training", "it is a notebook, run in a process of its own; what starts it goes without"),
+    Door("torch", "export", "it writes the .pt file that others expect; the command line imports it lazily"),
     Door("numpy", "training", "it captures and restores numpy's state"),
+    Door("numpy", "export", "arrays become the tensors that others expect"),
     Door("numpy", "checkpoints.encoding", "arrays and scalars are values like tensors"),
     Door("numpy", "checkpoints.pack", "tensors become bytes; listing and retention go without numpy", lazily=True),
     Door("numpy", "demo", "it makes data", lazily=True),
+    Door("numpy", "demo.training", "the same"),
     Door("safetensors", "checkpoints.pack", "a pack is a safetensors file"),
+    Door("safetensors", "demo", "finished weights are compared as files that anybody can read", lazily=True),
+    Door("safetensors", "demo.training", "the same: it writes them"),
     Door("tqdm", "display", "the bar of a terminal"),
     Door("threading", "writer", "owns the thread snapshot -> store"),
     Door("threading", "mirror", "owns the thread store -> remote"),
-    Door("threading", "run", "holds one lock: setup() again in the same kernel is the same run"),
+    Door("threading", "training.journal", "the loop logs while the writer syncs to disk"),
     Door("threading", "checkpoints.store", "the writer commits while the mirror reads and retention deletes"),
     Door("threading", "testing", "its remotes are used by the mirror's thread and by the test's"),
 )
@@ -242,6 +252,8 @@ def _place(module: Module) -> Iterator[str]:
 def _direction(module: Module) -> Iterator[str]:
     for found in module.imports:
         if not within(found.name, PACKAGE) or found.name == f"{PACKAGE}.__version__":
+            continue
+        if found.name == PACKAGE and module.name in AS_A_USER:
             continue
         target = found.name.removeprefix(PACKAGE).removeprefix(".")
         open_to: Sequence[str]

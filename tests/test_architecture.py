@@ -105,7 +105,9 @@ def test_a_shapeless_module_is_complained_about(source: str, complaint: str) -> 
 @pytest.mark.parametrize(
     ("path", "body"),
     [
-        ("run.py", "from .status import Status\nfrom . import errors, mirror\nimport threading\n"),
+        ("run.py", "from .status import Status\nfrom . import errors, mirror\n"),
+        ("mirror.py", "import threading\n"),
+        ("demo/training.py", "import colab_resume\nimport torch\n"),
         (
             "remotes/folder.py",
             "from . import Entry\nfrom ..errors import RemoteRefused\nfrom colab_resume.durable import write\n",

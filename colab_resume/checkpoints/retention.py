@@ -47,7 +47,9 @@ class Best:
 def kept(manifests: Iterable[Manifest], keep: Keep, best: Best | None) -> set[str]:
     """The names to keep. The newest is always among them, and keeping twice keeps the same."""
     by_age = sorted(manifests, key=lambda manifest: (manifest.rank, manifest.created, manifest.name))
-    chosen = by_age[-keep.last :]
+    # The same step saved twice (at the end of a loop and by `finish`) is one state: the later one counts.
+    distinct = {(manifest.generation, manifest.step): manifest for manifest in by_age}
+    chosen = list(distinct.values())[-keep.last :]
     if keep.tagged:
         chosen += [manifest for manifest in by_age if manifest.tags]
     if keep.hours is not None:

@@ -33,7 +33,7 @@ def report(status: Status) -> str:
     rows += [("set aside", reason) for reason in status.set_aside]
     if status.lost_steps:
         took = f" = {duration(status.lost_seconds)}" if status.lost_seconds else ""
-        rows.append(("lost work", f"{status.lost_steps} steps{took}, they run again"))
+        rows.append(("lost work", f"at least {status.lost_steps} steps{took}, they run again"))
     rows += [("changed", line) for line in status.changed]
     head = f"{status.run} · session {status.session} · restart {status.restarts}"
     return "\n".join([head, *(f"  {name:<10} {text}" for name, text in rows)])

@@ -188,7 +188,7 @@ class Cursor:
         return Frame(kind=kind, name=name, look=look, seed=_pass_seed(origin, self._passes))
 
     def _follow(self, want: Frame, kind: Kind, name: str, look: str) -> Loop:
-        if (want.kind, want.name) != (kind, name):
+        if (want.kind, want.name, want.look) != (kind, name, look):
             raise self._another_way(want, kind, name, look)
         loop = Loop(replace(want, finished=()))
         self._stack.append(loop)

@@ -62,6 +62,11 @@ class Loops:
         self._explicit = self.cursor.waits_for_no_loop and self.cursor.step > 0
 
     @property
+    def on_the_way_back(self) -> bool:
+        """Whether the code has still to come to the restored position, so that what it does was done before."""
+        return not self.cursor.arrived and not self._explicit
+
+    @property
     def between_steps(self) -> bool:
         """Whether no loop is open and none was left early."""
         return self.settled and not self.cursor.inside
@@ -83,7 +88,7 @@ class Loops:
             while loop.frame.index < n:
                 yield loop.frame.index
                 self._turned(loop, last=loop.frame.index + 1 == n)
-        except GeneratorExit:
+        except BaseException:  # GeneratorExit is `break`; anything else came out of the data or a boundary
             self._left_early(loop)
             raise
         finally:
@@ -94,6 +99,8 @@ class Loops:
         return self._batches(loader, self.cursor.announce())
 
     def _batches(self, loader: Iterable[T], asked: int) -> Iterator[T]:
+        if not self.cursor.inside and not self.settled:
+            self._events.entered_again("batches")
         loop = self._open("batches", "batches", origin=origin_of(loader), look=look_of(loader), asked=asked)
         if loop is None:
             return
@@ -107,7 +114,7 @@ class Loops:
                 # batch is known to be that, and no checkpoint lies between two passes that run side by side.
                 item = next(items, _END)
                 self._turned(loop, last=item is _END)
-        except GeneratorExit:
+        except BaseException:  # GeneratorExit is `break`; anything else came out of the data or a boundary
             self._left_early(loop)
             raise
         finally:
@@ -159,10 +166,10 @@ class Loops:
 
     def _left_early(self, loop: Loop) -> None:
         """The body that was left counts as a step, so that step numbers do not depend on where it was left."""
-        if loop not in self.cursor:
-            return
-        self.settled = False
-        if self.cursor.makes_steps(loop) and not self._explicit:
+        stepping = self.cursor.makes_steps(loop)
+        if stepping or (loop in self.cursor and loop.frame.kind == "epochs"):
+            self.settled = False
+        if stepping and not self._explicit:
             self.cursor.step += 1
 
 

@@ -15,7 +15,7 @@ from ..errors import StateMismatch, UsageError
 from .parts import OptimizerPart, Part, Values, part_for
 from .snapshot import take
 
-__all__ = ["RNG", "VALUES", "SavedParts", "Tracking"]
+__all__ = ["RNG", "SavedParts", "Tracking", "VALUES"]
 
 VALUES = "run.state"
 RNG = "run.rng"
@@ -39,9 +39,9 @@ class Tracking:
         self._parts: dict[str, Part] = {VALUES: part_for(VALUES, self.values, self._names)}
         self._postponed = 0
 
-    def is_new(self, objects: Mapping[str, Any]) -> bool:
-        """Whether any of these names stands for another object than before."""
-        return any(name in self._things and self._things[name] is not thing for name, thing in objects.items())
+    def replaced(self, objects: Mapping[str, Any]) -> list[str]:
+        """Those of these names that have stood for another object until now."""
+        return [name for name, thing in objects.items() if self._things.get(name, thing) is not thing]
 
     def add(self, objects: Mapping[str, Any]) -> None:
         """Track these objects from now on; one of a name that is already used takes its place."""

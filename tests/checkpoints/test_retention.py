@@ -71,6 +71,12 @@ def test_the_last_ones_are_those_of_the_last_generation() -> None:
     assert steps(run, last=3) == [11, 12, 30]
 
 
+def test_a_state_that_was_saved_twice_counts_once() -> None:
+    """The end of a loop and `finish` save the same step: that must not push out two older ones."""
+    run = [manifest(10), manifest(20), manifest(30), manifest(30, serial=1), manifest(30, serial=2)]
+    assert kept(run, Keep(last=3), None) == {run[0].name, run[1].name, run[4].name}
+
+
 def test_one_of_every_so_many_hours_is_kept() -> None:
     """Of each span of hours the first stays."""
     run = [manifest(step, created=step * 1800.0) for step in range(12)]

@@ -131,6 +131,74 @@ def test_a_cell_run_again_with_new_objects_restores_into_them(place: Place) -> N
     assert new.n == 5
 
 
+def test_a_name_that_stands_for_another_object_is_refused_between_loops(place: Place) -> None:
+    """A new optimizer for a second phase must not get the old one's state; a cell that runs again says so by setup."""
+    run = place.setup()
+    run.track(counter=Counter())
+    _count(run, Counter(), 2)
+    with pytest.raises(UsageError, match="counter already stands for another object"):
+        run.track(counter=Counter())
+    run.track(second=Counter())
+    colab_resume.setup("r", store=place.store, remote=place.remote, every=1)
+    run.track(counter=Counter())
+
+
+def test_an_interrupt_while_data_is_loaded_is_no_end_of_the_pass(place: Place) -> None:
+    """The pass is not complete: run again, it goes on from a boundary, also without any loop around it."""
+
+    class Data:
+        interrupts = True
+
+        def __len__(self) -> int:
+            return 6
+
+        def __getitem__(self, index: int) -> int:
+            if index == 4 and self.interrupts:
+                raise KeyboardInterrupt
+            return index
+
+    run, counter, data = place.setup(), Counter(), Data()
+    run.track(counter=counter)
+    loader = DataLoader(data, 1)  # type: ignore[arg-type]
+    with pytest.raises(KeyboardInterrupt):
+        for _ in run.batches(loader):
+            counter.n += 1
+    data.interrupts = False
+    for _ in run.batches(loader):
+        counter.n += 1
+    run.finish()
+    assert (counter.n, run.status().step) == (6, 6)
+
+
+def test_a_glance_at_other_data_that_ends_early_changes_nothing(place: Place) -> None:
+    """An evaluation inside a step may be left by `break`; the training still ends whole."""
+    run, counter = place.setup(), Counter()
+    run.track(counter=counter)
+    for _ in run.batches([1, 2, 3]):
+        counter.n += 1
+        for _ in run.batches([7, 8]):
+            break
+    run.finish()
+    counter = Counter()
+    run = place.setup()
+    run.track(counter=counter)
+    assert counter.n == 3
+    assert list(run.batches([1, 2, 3])) == []
+
+
+def test_what_is_logged_before_the_loop_is_not_doubled(place: Place) -> None:
+    """Code before the loops runs in every session; its record is in the history once."""
+    for _ in range(3):
+        run = place.setup()
+        run.log(rate=0.1)
+        for step in run.steps(4):
+            _written(run)
+            if step == 2 and run.status().restored is None:
+                break
+            run.log(step=step)
+    assert [list(record.values) for record in run.history()] == [["rate"], *[["step"]] * 4]
+
+
 def test_interrupted_in_the_very_first_step_it_goes_back_to_the_beginning(place: Place) -> None:
     """The state before the first step is saved too."""
     run, counter = place.setup(), Counter()

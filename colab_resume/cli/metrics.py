@@ -1,0 +1,45 @@
+"""`history`: what was logged, up to the newest checkpoint, as CSV."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+
+from ..display.terminal import Terminal
+from ..training.journal import Mark, history
+from .runs import first_good, open_run
+from .verbs import Verb, add_checkpoint
+
+__all__ = ["VERB"]
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="the folder of a run")
+    add_checkpoint(parser, "what was logged until then; until the newest one otherwise")
+
+
+def _run(options: argparse.Namespace, terminal: Terminal) -> int:
+    run = open_run(options.run)
+    _, mark = first_good(run, options.checkpoint, lambda one: Mark.from_json(one.journal), terminal.note)
+    found = history(run.folder.journals, mark)
+    for flaw in found.flaws:
+        terminal.note(flaw)
+    names = list(dict.fromkeys(name for record in found.records for name in record.values))
+    sheet = io.StringIO()
+    writer = csv.writer(sheet, lineterminator="\n")
+    writer.writerow(["step", "epoch", "session", *names])
+    for record in found.records:
+        values = (record.values.get(name) for name in names)
+        writer.writerow([record.step, record.epoch, record.session, *values])
+    terminal.lines(sheet.getvalue().removesuffix("\n").split("\n"))
+    return 0
+
+
+VERB = Verb(
+    name="history",
+    summary="write everything that was logged as CSV, without what lost steps had logged",
+    examples=("runs/digits > metrics.csv", "runs/digits 1240"),
+    arguments=_arguments,
+    run=_run,
+)

@@ -1,0 +1,201 @@
+"""`pull`: one checkpoint with all that belongs to it, copied into a run's folder on another disk, and proved there.
+
+Called again it goes on where it stopped: what is there and sound is not copied again. It only ever adds to a folder
+that is new, empty, or holds the same run; in that one, files of the right name with wrong bytes are copied afresh.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from io import RawIOBase
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+from ..checkpoints.manifest import NAME, Manifest
+from ..checkpoints.pack import PackInfo, verify_pack
+from ..checkpoints.run_folder import RunFolder
+from ..checkpoints.store import Store
+from ..display.bars import byte_bar
+from ..display.tables import size
+from ..display.terminal import Terminal
+from ..durable import TEMPORARY, write_durably
+from ..errors import DamagedCheckpoint, RemoteRefused, UsageError
+from ..remotes import open_remote
+from ..sessions.identity import SessionRecord, is_session_id, new_session_id
+from .runs import FoundRun, first_good, open_run
+from .verbs import Verb, add_checkpoint, add_json
+
+__all__ = ["VERB"]
+
+
+@dataclass(frozen=True)
+class _Pulled:
+    run: str
+    checkpoint: str
+    step: int
+    folder: str
+    packs: int
+    bytes: int
+    copied: int
+    """The bytes that were not there yet."""
+
+    def __str__(self) -> str:
+        return (
+            f"{self.run}/{self.checkpoint} (step {self.step}) is in {self.folder}: {size(self.bytes)} in {self.packs} "
+            f"packs, as written; {size(self.copied)} of it copied now"
+        )
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="the folder of a run")
+    parser.add_argument("dest", metavar="DEST", help="a new or empty folder, or one that holds the same run")
+    add_checkpoint(parser, "the newest good one otherwise")
+    add_json(parser)
+
+
+def _run(options: argparse.Namespace, terminal: Terminal) -> int:
+    run = open_run(options.run)
+    run.candidates(options.checkpoint)
+    dest = Path(options.dest)
+    _check_dest(run, dest)
+    store = Store(dest, session=new_session_id())
+    try:
+        manifest, copied = first_good(run, options.checkpoint, partial(_pull, run, store), terminal.note)
+        _copy_journals(run, store)
+        _copy_records(run, store)
+    finally:
+        store.close()
+    total = sum(info.size for info in manifest.packs.values())
+    pulled = _Pulled(run.name, manifest.name, manifest.step, str(dest), len(manifest.packs), total, copied)
+    terminal.document(asdict(pulled))
+    terminal.line(str(pulled))
+    return 0
+
+
+def _check_dest(run: FoundRun, dest: Path) -> None:
+    source = run.folder.root.resolve()
+    if dest.exists() and not dest.is_dir():
+        raise UsageError(f"{dest} is a file, not a folder", hint="give a new folder")
+    if dest.resolve().is_relative_to(source) or source.is_relative_to(dest.resolve()):
+        raise UsageError(f"{dest} and {run.folder.root} lie in each other", hint="give a folder somewhere else")
+    there = RunFolder(dest)
+    ours = {"run.json", ".lock", "folders", *(folder.name for folder in there.folders[1:])}
+    found = [path.name for path in dest.iterdir()] if dest.is_dir() else []
+    if foreign := [name for name in found if name not in ours and not name.startswith(TEMPORARY)]:
+        raise UsageError(f"{dest} holds {min(foreign)!r}, which no run has", hint="give a new or empty folder")
+    if strangers := _sessions(there) - _sessions(run.folder):
+        raise UsageError(
+            f"{dest} holds another run, or work that {run.name} does not know: that of session {min(strangers)}",
+            hint="give a new or empty folder",
+        )
+
+
+def _sessions(folder: RunFolder) -> set[str]:
+    """The sessions that have left a checkpoint or a journal."""
+    names = [path.stem for path in folder.checkpoints.glob("*.json")]
+    savers = {found[2] for name in names if (found := NAME.fullmatch(name)) is not None}
+    return savers | {path.stem for path in folder.journals.glob("*.jsonl") if is_session_id(path.stem)}
+
+
+def _pull(run: FoundRun, store: Store, manifest: Manifest) -> int:
+    """Copy what is lacking and prove all of it; how many bytes were copied."""
+    copied = 0
+    with byte_bar("copy and verify", 2 * sum(info.size for info in manifest.packs.values())) as progress:
+        for pack, info in manifest.packs.items():
+            if _is_sound(store.pack_path(pack), info, progress):
+                progress(info.size)
+            else:
+                copied += _fetch(run, store, pack, info, progress)
+    store.adopt(manifest.to_bytes(), manifest.name)
+    return copied
+
+
+def _is_sound(path: Path, info: PackInfo, progress: Callable[[int], None]) -> bool:
+    try:
+        verify_pack(path, info, progress)
+    except DamagedCheckpoint:
+        return False
+    return True
+
+
+def _fetch(run: FoundRun, store: Store, pack: str, info: PackInfo, progress: Callable[[int], None]) -> int:
+    with store.receive(pack) as (sink, offset):
+        progress(offset)
+        counting = _Counting(sink, progress)
+        try:
+            open_remote(run.folder.root).get(f"packs/{pack}", cast(BinaryIO, counting), offset)
+        except RemoteRefused as error:
+            raise DamagedCheckpoint(error.what, hint=error.hint) from error
+    try:
+        verify_pack(store.pack_path(pack), info, progress)
+    except DamagedCheckpoint:
+        # It must not stay: under its final name it would be taken for a pack that only rotted later.
+        store.pack_path(pack).unlink()
+        raise
+    return counting.passed
+
+
+class _Counting(RawIOBase):
+    """Passes bytes on, and tells how many."""
+
+    def __init__(self, sink: BinaryIO, progress: Callable[[int], None]) -> None:
+        self._sink = sink
+        self._progress = progress
+        self.passed = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._sink.write(data)
+        self._progress(len(data))
+        self.passed += len(data)
+        return len(data)
+
+
+def _copy_journals(run: FoundRun, store: Store) -> None:
+    """All of them: each is small, and together they are the history. They only grow, so the longer one is newer."""
+    for path in run.folder.journals.glob("*.jsonl"):
+        if is_session_id(path.stem):
+            data, there = path.read_bytes(), store.journal_path(path.stem)
+            if not there.exists() or there.stat().st_size < len(data):
+                write_durably(there, partial(_write, data))
+
+
+def _write(data: bytes, sink: BinaryIO) -> None:
+    sink.write(data)
+
+
+def _copy_records(run: FoundRun, store: Store) -> None:
+    """What the sessions say of themselves; a record that cannot be read is only history, and stays where it is."""
+    for path in run.sessions:
+        there = store.sessions / path.name
+        record = _record(path)
+        if record is None or record.file_name != path.name:
+            continue
+        before = _record(there) if there.exists() else None
+        if before is None or before.heartbeat < record.heartbeat:
+            record.save(store.sessions)
+
+
+def _record(path: Path) -> SessionRecord | None:
+    try:
+        return SessionRecord.from_bytes(path.read_bytes())
+    except DamagedCheckpoint:
+        return None
+
+
+VERB = Verb(
+    name="pull",
+    summary="copy one checkpoint with its packs and its history to another disk, and prove it there",
+    details=(
+        "DEST becomes a run's folder: setup(NAME, store=PARENT) finds it as PARENT/NAME. An interrupted pull goes on "
+        "when it is called again. Damaged checkpoints are skipped."
+    ),
+    examples=("/content/drive/MyDrive/runs/digits ~/store/digits", "runs/digits copy 1240"),
+    arguments=_arguments,
+    run=_run,
+)
