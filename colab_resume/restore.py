@@ -72,7 +72,7 @@ class Search:
 
 
 def find(store: Store, remote: Remote | None, *, progress: Progress) -> Search:
-    """Look through store and remote; `RemoteUnavailable` if the remote cannot be asked, since it may hold the newest."""
+    """Look through store and remote; `RemoteUnavailable` if the remote cannot be asked: it may hold the newest."""
     begin = time.perf_counter()
     search = Search()
     source = _Source(remote) if remote is not None else None

@@ -104,7 +104,7 @@ class Run:
             if self._loops.settled and not self._set_up_again:
                 raise UsageError(
                     f"{', '.join(names)} already stands for another object",
-                    hint="for a second phase choose another name; if this cell runs again, run the one with setup first",
+                    hint="choose another name for a second phase; if this cell runs again, run setup's cell first",
                 )
             self._rewind("its objects were made anew")
         self._tracking.add(objects)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -86,9 +85,8 @@ class Net(nn.Module):
 def fingerprint(run: colab_resume.Run, **objects: Any) -> dict[str, Any]:
     """What two trainings have in common exactly if they are bit for bit the same."""
     digest = hashlib.sha256()
-    encoded = encode(
-        {name: getattr(thing, "state_dict", lambda thing=thing: thing)() for name, thing in objects.items()}
-    )
+    states = {name: thing.state_dict() if hasattr(thing, "state_dict") else thing for name, thing in objects.items()}
+    encoded = encode(states)
     for piece in encoded.pieces:
         digest.update(
             piece.source.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes() if piece.nbytes else b""
@@ -178,7 +176,7 @@ def own_loop(scene: Scene) -> dict[str, Any]:
 
 
 def two_loaders(scene: Scene) -> dict[str, Any]:
-    """Two loaders side by side and two optimizers, one of which steps only every third time and accumulates meanwhile."""
+    """Two loaders side by side and two optimizers, one of which accumulates and steps only every third time."""
     run = scene.setup()
     one, two = Net(), Net()
     opt_one = torch.optim.Adam(one.parameters(), 0.05)
@@ -201,7 +199,7 @@ def two_loaders(scene: Scene) -> dict[str, Any]:
 
 
 def late_warmup(scene: Scene) -> dict[str, Any]:
-    """A warm-up scheduler that is made inside the function that trains one epoch, after everything else was restored."""
+    """A warm-up scheduler that is made inside the function for one epoch, after everything else was restored."""
     run = scene.setup()
     net = Net()
     opt = torch.optim.SGD(net.parameters(), 0.1, momentum=0.9)
@@ -235,7 +233,7 @@ class Replay:
         self.seen: list[int] = []
 
     def save_state(self, path: str) -> None:
-        os.mkdir(path)
+        Path(path).mkdir()
         Path(path, "seen.txt").write_text(" ".join(map(str, self.seen)))
 
     def load_state(self, path: str) -> None:

@@ -46,7 +46,7 @@ def _be_a_vm(body: Callable[[], Any], result: TextIO) -> NoReturn:
         json.dump(body(), result)
         result.flush()
         status = 0
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - whatever it is, this process ends here and says so
         traceback.print_exc()
         sys.stderr.flush()
     finally:

@@ -5,8 +5,9 @@ how many workers there are, how far they run ahead, what the training draws mean
 batch 0 or at batch k. Index lists of skipped batches are drawn and thrown away; no data is loaded for them.
 
 How: a map-style `DataLoader` is copied shallowly (subclass, workers and every option stay), its index sampler gets
-random streams of its own, and each index list carries its batch's number, from which the dataset's randomness is seeded
-wherever the batch is made. Anything else that can be iterated runs inside a stream of its own and is replayed item by item.
+random streams of its own, and each index list carries its batch's number, from which the dataset's randomness is
+seeded wherever the batch is made. Anything else that can be iterated runs inside a stream of its own and is replayed
+item by item.
 """
 
 from __future__ import annotations

@@ -345,7 +345,7 @@ def test_fp32_moments_of_a_bf16_parameter_are_not_rounded(place: Place) -> None:
 def test_what_cannot_be_tracked_is_refused_at_once(place: Place) -> None:
     """With the name, the reason and what to do."""
     run = place.setup()
-    with pytest.raises(UsageError, match="thing is a builtins.object, which has no way to give its state"):
+    with pytest.raises(UsageError, match=r"thing is a builtins\.object, which has no way to give its state"):
         run.track(thing=object())
     counter = Counter()
     counter.n = object()  # type: ignore[assignment]
@@ -412,7 +412,7 @@ def test_a_save_outside_of_loops_is_made_at_once(place: Place) -> None:
 
 
 def test_accumulated_gradients_are_never_lost(place: Place) -> None:
-    """Boundaries at which gradients wait for a step are not saved; if that lasts too long, the gradients are saved too."""
+    """Boundaries at which gradients wait are not saved; if that lasts too long, the gradients are saved too."""
     weight = nn.Parameter(torch.zeros(2))
     opt = torch.optim.SGD([weight], 1.0)
     run = place.setup()
