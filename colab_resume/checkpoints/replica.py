@@ -164,10 +164,11 @@ class Replica:
             self._remote.delete(f"checkpoints/{name}.json")
             del self._catalog.manifests[name]
         if gone or orphans_too:
-            self._sweep_packs(local)
+            # What is still to be sent may refer to packs that are there already.
+            self._sweep_packs([*self._catalog.manifests.values(), *(local[name] for name in keep & local.keys())])
 
-    def _sweep_packs(self, local: dict[str, Manifest]) -> None:
-        live = {pack for manifest in (*self._catalog.manifests.values(), *local.values()) for pack in manifest.packs}
+    def _sweep_packs(self, manifests: list[Manifest]) -> None:
+        live = {pack for manifest in manifests for pack in manifest.packs}
         over: dict[str, bool] = {self._record().id: True}
         for pack in sorted(self._catalog.packs.keys() - live):
             match = PACK.fullmatch(pack)

@@ -1,0 +1,260 @@
+"""One round of the mirror: what it sends, in which order, what it deletes, and what it leaves alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from checkpoints.drafts import SESSION, commit, sealed, slab
+
+from colab_resume.checkpoints.replica import HEARTBEAT_SECONDS, Replica
+from colab_resume.checkpoints.retention import Best, Keep
+from colab_resume.checkpoints.store import Store
+from colab_resume.errors import DamagedCheckpoint, RemoteUnavailable
+from colab_resume.remotes import BytesSource, Entry, Receipt, Source
+from colab_resume.sessions.identity import SessionRecord
+from colab_resume.testing import ManualClock, MemoryRemote
+
+DAY = 24 * 3600.0
+
+
+class Witness(MemoryRemote):
+    """A remote in memory that remembers what was put and deleted, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[tuple[str, str]] = []
+
+    def put(self, name: str, source: Source) -> Receipt:
+        self.seen.append(("put", name))
+        return super().put(name, source)
+
+    def delete(self, name: str) -> None:
+        self.seen.append(("delete", name))
+        super().delete(name)
+
+    def names(self, folder: str) -> list[str]:
+        return [entry.name.removeprefix(f"{folder}/") for entry in self.list(folder)]
+
+
+def record(session: str = SESSION, *, heartbeat: float = 1_000_000.0, **changed: Any) -> SessionRecord:
+    usual = {"host": "h", "pid": 1, "boot_id": None, "started": 1_000_000.0, "step": 0, "versions": {}}
+    return SessionRecord(id=session, heartbeat=heartbeat, **{**usual, **changed})
+
+
+@pytest.fixture
+def remote() -> Witness:
+    return Witness()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def replica(store: Store, remote: Witness, clock: ManualClock) -> Callable[..., Replica]:
+    def make(*, last: int = 2, best: Best | None = None, **options: Any) -> Replica:
+        def alive() -> SessionRecord:
+            return record(heartbeat=clock())
+
+        return Replica(store, remote, keep=Keep(last=last), best=lambda: best, record=alive, clock=clock, **options)
+
+    return make
+
+
+def test_a_manifest_comes_after_its_packs_and_its_journal(
+    store: Store, remote: Witness, replica: Callable[..., Replica]
+) -> None:
+    """Whoever sees the manifest sees all that it names."""
+    store.journal_path(SESSION).write_bytes(b"{}\n")
+    made = commit(store, 5, slab("a", 1, 8000), slab("b", 2, 8000))
+    replica().sync()
+    puts = [name for verb, name in remote.seen if verb == "put" and not name.startswith(("sessions/", "run.json"))]
+    assert len(made.packs) == 2
+    assert sorted(puts[:2]) == [f"packs/{pack}" for pack in sorted(made.packs)]
+    assert puts[2:] == [f"journal/{SESSION}.jsonl", f"checkpoints/{made.name}.json"]
+
+
+def test_the_session_says_that_it_is_there_before_its_first_pack(
+    store: Store, remote: Witness, replica: Callable[..., Replica]
+) -> None:
+    """So that a pack on its way can be told from one that a dead session left."""
+    commit(store, 5)
+    replica().sync()
+    names = [name for _, name in remote.seen]
+    assert names.index(f"sessions/{record().file_name}") < min(n for n, name in enumerate(names) if "packs/" in name)
+
+
+def test_what_retention_would_drop_is_never_sent(
+    store: Store, remote: Witness, replica: Callable[..., Replica]
+) -> None:
+    """When uploads are slower than saves, the intermediate ones are skipped; the newest goes first."""
+    made = [commit(store, step) for step in (1, 2, 3, 4)]
+    replica().sync()
+    sent = [name for verb, name in remote.seen if verb == "put" and name.startswith("checkpoints/")]
+    assert sent == [f"checkpoints/{manifest.name}.json" for manifest in (made[3], made[2])]
+
+
+def test_an_old_checkpoint_goes_manifest_first_and_shared_packs_stay(
+    store: Store, remote: Witness, replica: Callable[..., Replica]
+) -> None:
+    """What a newer one refers to outlives the one it was written for."""
+    first = commit(store, 1, slab("frozen", 1), slab("free", 1, 900))
+    mirror = replica()
+    mirror.sync()
+    before = first
+    for step in (2, 3, 4):
+        before = commit(store, step, slab("frozen", 1), slab("free", step, 900), parent=before.name)
+        mirror.sync()
+    assert remote.names("checkpoints") == [f"{name}.json" for name in store.names()[-2:]]
+    live = {pack for name in store.names()[-2:] for pack in store.read(name).packs}
+    assert set(remote.names("packs")) == live
+    deleted = [name for verb, name in remote.seen if verb == "delete"]
+    gone = deleted.index(f"checkpoints/{first.name}.json")
+    assert all(not name.startswith("packs/") for name in deleted[:gone])
+
+
+def test_nothing_new_costs_nothing(
+    store: Store, remote: Witness, clock: ManualClock, replica: Callable[..., Replica]
+) -> None:
+    """Between checkpoints there is one small write a minute: the sign of life."""
+    commit(store, 1)
+    mirror = replica()
+    mirror.sync()
+    remote.seen.clear()
+    for _ in range(6):
+        clock.advance(HEARTBEAT_SECONDS / 3)
+        mirror.sync()
+    assert remote.seen == [("put", f"sessions/{record().file_name}")] * 2
+
+
+@pytest.mark.parametrize(
+    ("left", "expected"),
+    [
+        ({"ended": "clean"}, False),
+        ({"heartbeat": 1_000_000.0 + 3600}, True),
+        (None, True),
+    ],
+    ids=["ended", "silent for less than a day", "unknown"],
+)
+def test_a_pack_without_a_manifest_is_deleted_only_when_nobody_can_still_send_one(  # noqa: PLR0917 - fixtures
+    store: Store,
+    remote: Witness,
+    clock: ManualClock,
+    replica: Callable[..., Replica],
+    left: dict[str, Any] | None,
+    expected: bool,
+) -> None:
+    """It may be on its way from a session that we only cannot see."""
+    orphan = "0000000009-zzzzzz-0.safetensors"
+    remote.put(f"packs/{orphan}", BytesSource(b"half"))
+    if left is not None:
+        stray = record("zzzzzz", **left)
+        remote.put(f"sessions/{stray.file_name}", BytesSource(stray.to_bytes()))
+    clock.advance(DAY)
+    commit(store, 1)
+    replica().sync()
+    assert (orphan in remote.names("packs")) is expected
+    if left is not None:
+        clock.advance(DAY)
+        replica().sync()
+        assert orphan not in remote.names("packs")
+
+
+def test_a_folder_that_a_newer_version_wrote_to_is_not_swept(
+    store: Store, remote: Witness, replica: Callable[..., Replica]
+) -> None:
+    """Its manifests may name any pack."""
+    name = "0000000003-newone"
+    remote.put(f"checkpoints/{name}.json", BytesSource(sealed({"format": 99})))
+    orphan = f"0000000002-{SESSION}-0.safetensors"
+    remote.put(f"packs/{orphan}", BytesSource(b"?"))
+    for step in (1, 2, 3, 4):
+        commit(store, step)
+        replica().sync()
+    assert orphan in remote.names("packs")
+    assert f"{name}.json" in remote.names("checkpoints")
+    assert not [name for verb, name in remote.seen if verb == "delete"]
+
+
+def test_what_was_set_aside_counts_for_nothing_and_goes_when_there_are_enough_good_ones(
+    store: Store, remote: Witness, replica: Callable[..., Replica]
+) -> None:
+    """It looks whole from outside, and would else be the newest for ever."""
+    bad = commit(store, 9, generation=1)
+    replica().sync()
+    store.set_aside(bad.name, "a flipped bit")
+    mirror = replica(damaged={bad.name})
+    good = [commit(store, 8, generation=2)]
+    mirror.sync()
+    assert mirror.safe is not None
+    assert mirror.safe.name == good[0].name
+    assert f"{bad.name}.json" in remote.names("checkpoints")
+    good.append(commit(store, 10, generation=2))
+    mirror.sync()
+    assert remote.names("checkpoints") == [f"{manifest.name}.json" for manifest in good]
+
+
+class Altering(Witness):
+    """Stores something else than it was given, as a flaky cable does, and says so in its receipt."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.alters = True
+
+    def put(self, name: str, source: Source) -> Receipt:
+        receipt = super().put(name, source)
+        return Receipt(name, receipt.size, "0" * 32) if self.alters and name.startswith("packs/") else receipt
+
+
+def test_other_bytes_than_were_sent_are_sent_again(store: Store, clock: ManualClock) -> None:
+    """A receipt with another checksum is a failure that passes; no manifest is put over it."""
+    remote = Altering()
+    mirror = Replica(
+        store, remote, keep=Keep(), best=lambda: None, record=lambda: record(heartbeat=clock()), clock=clock
+    )
+    made = commit(store, 1)
+    with pytest.raises(RemoteUnavailable, match="stored other bytes"):
+        mirror.sync()
+    assert mirror.safe is None
+    assert remote.names("checkpoints") == []
+    remote.alters = False
+    mirror.forget()
+    mirror.sync()
+    assert mirror.safe == made
+
+
+def test_a_checkpoint_that_rots_on_our_own_disk_is_never_sent(store: Store, clock: ManualClock) -> None:
+    """The receipt tells that the bytes are wrong, a look at the disk tells whose fault it is."""
+    remote = Witness()
+    mirror = Replica(
+        store, remote, keep=Keep(), best=lambda: None, record=lambda: record(heartbeat=clock()), clock=clock
+    )
+    made = commit(store, 1)
+    path = store.pack_path(next(iter(made.packs)))
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    with pytest.raises(DamagedCheckpoint):
+        mirror.sync()
+    assert store.names() == []
+    mirror.forget()
+    mirror.sync()
+    assert remote.names("checkpoints") == []
+
+
+def test_what_confirms_nothing_makes_nothing_safe(
+    store: Store, remote: Witness, replica: Callable[..., Replica]
+) -> None:
+    """A mounted Drive takes the bytes before it has uploaded them."""
+    remote.confirms = False  # type: ignore[misc]
+    commit(store, 1)
+    mirror = replica()
+    mirror.sync()
+    assert mirror.safe is None
+    assert remote.list("checkpoints") == [Entry("checkpoints/" + store.names()[0] + ".json", *_rest(remote))]
+
+
+def _rest(remote: Witness) -> tuple[int, str | None]:
+    entry = remote.list("checkpoints")[0]
+    return entry.size, entry.md5

@@ -1,0 +1,62 @@
+"""What the README shows works as shown."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def _blocks(kind: str) -> list[str]:
+    return re.findall(rf"```{kind}\n(.*?)```", README, re.DOTALL)
+
+
+@pytest.mark.slow
+def test_the_example_runs_and_runs_again(tmp_path: Path) -> None:
+    """The first time it trains, the second time it finds that all is done."""
+    (block,) = _blocks("python")
+    drive, store = tmp_path / "drive", tmp_path / "home"
+    script = tmp_path / "example.py"
+    assert block.count("/content/drive/MyDrive/colab_resume") == 1
+    script.write_text(block.replace("/content/drive/MyDrive/colab_resume", str(drive)))
+    said = []
+    for _ in range(2):
+        store.mkdir()
+        command = [sys.executable, str(script)]
+        done = subprocess.run(command, env={"HOME": str(store)}, capture_output=True, text=True, check=True)
+        said.append(done.stdout)
+        subprocess.run(["rm", "-r", str(store)], check=True)
+    assert "first start, nothing to restore" in said[0]
+    assert "restored   step 160, verified" in said[1]
+
+
+def test_every_command_it_shows_exists_and_every_command_is_shown() -> None:
+    """No verb is undocumented, none is made up."""
+    shown = [shlex.split(line)[2] for line in README.splitlines() if line.startswith("$ colab-resume ")]
+    text = subprocess.run(
+        [sys.executable, "-m", "colab_resume", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+    verbs = re.findall(r"^    ([a-z]+)  ", text, re.MULTILINE)
+    assert sorted(set(shown)) == sorted(verbs)
+
+
+def test_the_make_targets_it_shows_exist() -> None:
+    """`make demo` and `make test` are the whole set-up."""
+    shown = re.findall(r"^\$ make (\w+)$", README, re.MULTILINE)
+    targets = re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert shown == ["demo", "test"]
+    assert set(shown) <= set(targets)
+
+
+def test_every_link_leads_somewhere() -> None:
+    """Documents that are named are there."""
+    for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for link in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
+            assert (document.parent / link).exists(), f"{document.name} links to {link}"
