@@ -93,6 +93,14 @@ def test_two_passes_differ(kind: str) -> None:
     assert _pass(_loaders(0)[kind], seed=3) != _pass(_loaders(0)[kind], seed=4)
 
 
+def test_no_two_batches_are_shaken_alike() -> None:
+    """Each batch of a pass draws numbers of its own, and each item in it."""
+    noise = [
+        value for batch in Loaders().start(_loaders(0)["in order"], seed=3, first=0) for value in batch[1].tolist()
+    ]
+    assert len(set(noise)) == len(noise) == 20
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", _loaders(0))
 @pytest.mark.parametrize("workers", [1, 2])
