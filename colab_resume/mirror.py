@@ -25,6 +25,9 @@ class Mirroring(Protocol):
     def problem(self) -> str: ...
 
     @property
+    def sent(self) -> Manifest | None: ...
+
+    @property
     def safe(self) -> Manifest | None: ...
 
     def wake(self) -> None: ...
@@ -38,6 +41,7 @@ class NoMirror:
     """There is no remote: nothing is ever safe, and nothing is waited for."""
 
     problem = ""
+    sent = None
     safe = None
 
     def wake(self) -> None:
@@ -68,6 +72,11 @@ class Mirror:
     def problem(self) -> str:
         """What keeps the remote from being equal to the store; empty if nothing does."""
         return "" if self._error is None else f"the remote is behind: {self._error}"
+
+    @property
+    def sent(self) -> Manifest | None:
+        """The newest checkpoint that the remote has taken whole."""
+        return self._replica.sent
 
     @property
     def safe(self) -> Manifest | None:

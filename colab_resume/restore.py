@@ -9,26 +9,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
-from io import RawIOBase
-from pathlib import Path
-from typing import Any, BinaryIO, cast
+from io import BytesIO
+from typing import Any
 
 from .checkpoints.catalog import Catalog
 from .checkpoints.encoding import decode
+from .checkpoints.fetching import fetch_pack, is_sound
 from .checkpoints.manifest import Manifest
-from .checkpoints.pack import PackInfo, verify_pack
+from .checkpoints.pack import PackInfo
+from .checkpoints.parts import parts_of
 from .checkpoints.store import Store
 from .durable import write_durably
-from .errors import CheckpointError, DamagedCheckpoint, NoGoodCheckpoint, RemoteRefused
+from .errors import CheckpointError, DamagedCheckpoint, NoGoodCheckpoint
 from .remotes import Remote
 from .training.journal import Mark, journal_parent
 
 __all__ = ["Progress", "Restored", "Search", "find"]
 
-Progress = Callable[[str, int, int], None]
-"""Called with what is being read ("download", "verify"), bytes done, and bytes in all."""
+Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+"""Opened with what is being done and the bytes in all; what it gives is told how many bytes more are done."""
 
 
 @dataclass(frozen=True)
@@ -40,25 +42,14 @@ class Restored:
 
     def kinds(self) -> Mapping[str, str]:
         """The kind of each part, by name."""
-        return {name: part["kind"] for name, part in self._parts().items()}
+        return {name: part.kind for name, part in parts_of(self.manifest).items()}
 
     def part(self, name: str) -> Any:
         """The state saved under this name, in memory of its own; `DamagedCheckpoint` if it cannot be decoded."""
-        try:
-            part = self._parts()[name]
-            first, refs = part["first"], self.manifest.tensors[part["first"] : part["first"] + part["count"]]
-            tree = part["tree"]
-        except (KeyError, TypeError, IndexError) as error:
-            raise DamagedCheckpoint(f"{name} cannot be read: {error!r}", hint="use an older checkpoint") from error
+        part = parts_of(self.manifest)[name]
         read = self.store.reader(self.manifest)
-        decoded = decode(tree, [(ref.dtype, ref.shape) for ref in refs], lambda index: read(first + index))
-        return decoded[name]
-
-    def _parts(self) -> dict[str, Any]:
-        parts = self.manifest.state
-        if not isinstance(parts, dict) or not all(isinstance(part, dict) and "kind" in part for part in parts.values()):
-            raise DamagedCheckpoint("the checkpoint's state is not a set of parts", hint="use an older checkpoint")
-        return parts
+        specs = [(ref.dtype, ref.shape) for ref in part.tensors]
+        return decode(part.tree, specs, lambda index: read(part.first + index))[name]
 
 
 @dataclass
@@ -115,17 +106,15 @@ def _candidates(store: Store, source: _Source | None, search: Search) -> list[Ma
 def _make_good(store: Store, source: _Source | None, manifest: Manifest, progress: Progress) -> None:
     """See to it that every pack of this checkpoint is on the disk with the right bytes, and then its manifest."""
     lacking = set(store.missing(manifest))
-    total = sum(info.size for info in manifest.packs.values())
-    done = 0
-    for pack, info in manifest.packs.items():
-        path = store.pack_path(pack)
-        if pack in lacking or not _is_sound(path, info, partial(_shifted, progress, "verify", done, total)):
+    with progress(f"restore step {manifest.step}", sum(info.size for info in manifest.packs.values())) as advance:
+        for pack, info in manifest.packs.items():
+            if pack not in lacking and is_sound(store.pack_path(pack), info, advance):
+                continue
             if source is None:
                 raise _unusable(pack, "is missing" if pack in lacking else "is damaged")
-            source.fetch(store, pack, info, partial(_shifted, progress, "download", done, total))
-        done += info.size
-    if manifest.name not in store.names():
-        store.adopt(manifest.to_bytes(), manifest.name)
+            source.fetch(store, pack, info, advance)
+    if source is not None and manifest.name not in store.names():
+        store.adopt(source.manifest_bytes(manifest.name), manifest.name)
 
 
 class _Source:
@@ -137,19 +126,17 @@ class _Source:
         self.catalog.refresh()
 
     def fetch(self, store: Store, pack: str, info: PackInfo, progress: Callable[[int], None]) -> None:
-        """Download one pack, going on where an earlier download stopped, and prove it."""
+        """Download one pack, if all of it is there."""
         entry = self.catalog.packs.get(pack)
         if entry is None or entry.size != info.size:
             raise _unusable(pack, "was not uploaded completely")
-        try:
-            with store.receive(pack) as (sink, offset):
-                self.remote.get(f"packs/{pack}", cast("BinaryIO", _Counting(sink, offset, progress)), offset)
-            verify_pack(store.pack_path(pack), info)
-        except RemoteRefused as error:
-            raise _unusable(pack, "cannot be downloaded") from error
-        except DamagedCheckpoint:
-            store.pack_path(pack).unlink()
-            raise
+        fetch_pack(self.remote, store, pack, info, progress)
+
+    def manifest_bytes(self, name: str) -> bytes:
+        """As written, with members that a later version may have added."""
+        sink = BytesIO()
+        self.remote.get(f"checkpoints/{name}.json", sink)
+        return sink.getvalue()
 
     def fetch_journals(self, store: Store, newest: Mark) -> None:
         """The journals that the history of this checkpoint is made of, where the remote's is longer than ours."""
@@ -163,36 +150,6 @@ class _Source:
             if sizes.get(name, 0) > (path.stat().st_size if path.exists() else 0):
                 write_durably(path, partial(self.remote.get, name))
             mark = journal_parent(path)
-
-
-class _Counting(RawIOBase):
-    """A sink that tells how far it has come."""
-
-    def __init__(self, sink: BinaryIO, done: int, progress: Callable[[int], None]) -> None:
-        self._sink = sink
-        self._done = done
-        self._progress = progress
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        self._sink.write(data)
-        self._done += len(data)
-        self._progress(self._done)
-        return len(data)
-
-
-def _is_sound(path: Path, info: PackInfo, progress: Callable[[int], None]) -> bool:
-    try:
-        verify_pack(path, info, progress)
-    except DamagedCheckpoint:
-        return False
-    return True
-
-
-def _shifted(progress: Progress, what: str, before: int, total: int, done: int) -> None:
-    progress(what, before + done, total)
 
 
 def _unusable(pack: str, why: str) -> DamagedCheckpoint:

@@ -15,7 +15,8 @@ from typing import Any, Literal, TypeVar
 
 from .checkpoints.retention import Best, Keep
 from .colab.runtime import local_disk
-from .display.text import RestoreBar, report, say, warn
+from .display.bars import byte_bar
+from .display.text import report, say, warn
 from .errors import ColabResumeError, UsageError
 from .remotes import Remote, open_remote
 from .remotes.prefixed import PrefixedRemote
@@ -169,7 +170,7 @@ class Run:
         self._refuse_if_finished()
         self._saving.ask(tag)
         if self._moved and self._loops.between_steps:
-            self.at_boundary(loop_ended=True)
+            self.at_boundary(savable=True, loop_ended=True)
 
     def best(self, metric: str, mode: Literal["min", "max"]) -> None:
         """Keep the checkpoint with the best logged value of this metric, and save whenever there is a better one."""
@@ -192,6 +193,7 @@ class Run:
             restarts=saving.summary.restarts,
             replay=saving.replay.line if saving.lost_steps else "",
             saved=saving.saved.step if saving.saved else None,
+            sent=saving.mirror.sent.step if saving.mirror.sent else None,
             safe=saving.mirror.safe.step if saving.mirror.safe else None,
             remote=self._remote is not None,
             saves=saving.saves,
@@ -236,7 +238,7 @@ class Run:
         self._saving.ask(None)
         self._save_if_due(whole=True)
 
-    def at_boundary(self, *, loop_ended: bool) -> None:
+    def at_boundary(self, *, savable: bool, loop_ended: bool) -> None:
         """Capture the state if that is due."""
         now = time.perf_counter()
         self._loop_seconds += now - self._clock
@@ -249,7 +251,8 @@ class Run:
         if loop_ended:
             self._saving.ask(None)
             self._saving.writer.wait(None)
-        self._save_if_due(whole=loop_ended)
+        if savable:
+            self._save_if_due(whole=loop_ended)
         self._tracking.note_boundary()
         self._tell_news()
 
@@ -264,11 +267,7 @@ class Run:
     # What happens inside.
 
     def _begin(self) -> None:
-        bar = RestoreBar()
-        try:
-            self._saving = Saving(self._root, self._remote, self._options, progress=bar)
-        finally:
-            bar.close()
+        self._saving = Saving(self._root, self._remote, self._options, progress=byte_bar)
         self._restored: Restored | None = self._saving.search.good
         self._loops.reset(Position.from_json(self._restored.manifest.position) if self._restored else None)
         self._moved = False

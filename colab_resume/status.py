@@ -29,8 +29,10 @@ class Status:
     """Whether the lost steps, run again, gave the same numbers."""
     saved: int | None = None
     """The newest step that is on the VM's disk."""
+    sent: int | None = None
+    """The newest step that the remote has taken whole; a mounted Drive has it before it has uploaded it."""
     safe: int | None = None
-    """The newest step that the remote has confirmed."""
+    """The newest step that the remote has confirmed; None where it confirms nothing."""
     remote: bool = True
     """Whether there is a remote at all."""
     saves: int = 0

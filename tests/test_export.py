@@ -206,12 +206,12 @@ def test_a_tree_that_doubles_without_end_ends(store: Store, tmp_path: Path) -> N
 def test_a_state_that_is_deeper_than_the_stack_is_no_crash(store: Store, tmp_path: Path) -> None:
     """References can nest a state deeper than any tree: a .pt file keeps them, for names it is too deep."""
     levels: list[Any] = [{"$": "list", "id": 0, "items": []}]
-    levels += [{"$": "list", "id": n, "items": [{"$": "ref", "to": n - 1}]} for n in range(1, 20_000)]
+    levels += [{"$": "list", "id": n, "items": [{"$": "ref", "to": n - 1}]} for n in range(1, 1_300)]
     manifest = hostile(store, {"v": levels})
     with pytest.raises(EncodingError, match="nests them deeper"):
         write(store, manifest, tmp_path / "out.safetensors")
     write(store, manifest, tmp_path / "out.pt")
-    assert len(torch.load(tmp_path / "out.pt", weights_only=True)["v"]) == 20_000
+    assert len(torch.load(tmp_path / "out.pt", weights_only=True)["v"]) == 1_300
 
 
 @pytest.mark.parametrize(

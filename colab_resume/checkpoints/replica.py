@@ -54,12 +54,17 @@ class Replica:
         self._damaged = frozenset(damaged)
         self._journals: dict[str, int] | None = None
         self._beaten = float("-inf")
-        self._safe: Manifest | None = None
+        self._sent: Manifest | None = None
+
+    @property
+    def sent(self) -> Manifest | None:
+        """The newest checkpoint that the remote has taken whole."""
+        return self._sent
 
     @property
     def safe(self) -> Manifest | None:
         """The newest checkpoint that the remote has confirmed; None where it confirms nothing."""
-        return self._safe
+        return self._sent if self._remote.confirms else None
 
     def forget(self) -> None:
         """Look at the remote afresh in the next round: after a failure nobody knows what it holds."""
@@ -74,7 +79,7 @@ class Replica:
         self._send_journals(journals)
         self._beat()
         self._sweep(orphans_too=fresh)
-        self._note_safe()
+        self._note_sent()
 
     def _refresh(self) -> dict[str, int]:
         self._catalog.refresh()
@@ -116,9 +121,9 @@ class Replica:
             for pack in self._catalog.missing(manifest):
                 self._upload_pack(manifest, pack)
             self._send_journals(journals)
-            self._remote.put(f"checkpoints/{manifest.name}.json", BytesSource(manifest.to_bytes()))
+            self._remote.put(f"checkpoints/{manifest.name}.json", FileSource(self._store.manifest_path(manifest.name)))
         self._catalog.manifests[manifest.name] = manifest
-        self._note_safe()
+        self._note_sent()
 
     def _upload_pack(self, manifest: Manifest, pack: str) -> None:
         info = manifest.packs[pack]
@@ -191,9 +196,5 @@ class Replica:
                 return record.ended is not None or self._clock() - record.heartbeat > _ORPHAN_SECONDS
         return False
 
-    def _note_safe(self) -> None:
-        self._safe = (
-            max(self._good().values(), key=lambda manifest: manifest.rank, default=None)
-            if self._remote.confirms
-            else None
-        )
+    def _note_sent(self) -> None:
+        self._sent = max(self._good().values(), key=lambda manifest: manifest.rank, default=None)

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from ..checkpoints.manifest import Manifest
 from ..display.bars import byte_bar
 from ..display.tables import size
 from ..display.terminal import Terminal
 from .runs import first_good, open_run
 from .verbs import Verb, add_checkpoint
+
+if TYPE_CHECKING:
+    from ..export import Exported
 
 __all__ = ["VERB"]
 
@@ -29,11 +34,12 @@ def _run(options: argparse.Namespace, terminal: Terminal) -> int:
     from ..export import Export
 
     task = Export(Path(options.out), parts=tuple(options.part), overwrite=options.force)
-    total = max((task.size(manifest) for manifest in run.candidates(options.checkpoint)), default=0)
-    with byte_bar("verify", total) as progress:
-        manifest, done = first_good(
-            run, options.checkpoint, lambda one: task.write(one, run.folder.pack_path, progress), terminal.note
-        )
+
+    def write(manifest: Manifest) -> Exported:
+        with byte_bar("verify", task.size(manifest)) as progress:
+            return task.write(manifest, run.folder.pack_path, progress)
+
+    manifest, done = first_good(run, options.checkpoint, write, terminal.note)
     for name, count in done.left_out.items():
         terminal.note(f"{count} values of {name} are no tensors, and safetensors holds nothing else: left out")
     terminal.line(f"{options.out}: {run.name}/{manifest.name} (step {manifest.step}), {size(done.size)}")

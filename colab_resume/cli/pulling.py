@@ -7,22 +7,20 @@ that is new, empty, or holds the same run; in that one, files of the right name 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
-from io import RawIOBase
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO
 
+from ..checkpoints.fetching import fetch_pack, is_sound
 from ..checkpoints.manifest import NAME, Manifest
-from ..checkpoints.pack import PackInfo, verify_pack
 from ..checkpoints.run_folder import RunFolder
 from ..checkpoints.store import Store
 from ..display.bars import byte_bar
 from ..display.tables import size
 from ..display.terminal import Terminal
 from ..durable import TEMPORARY, write_durably
-from ..errors import DamagedCheckpoint, RemoteRefused, UsageError
+from ..errors import DamagedCheckpoint, UsageError
 from ..remotes import open_remote
 from ..sessions.identity import SessionRecord, is_session_id, new_session_id
 from .runs import FoundRun, first_good, open_run
@@ -105,55 +103,12 @@ def _pull(run: FoundRun, store: Store, manifest: Manifest) -> int:
     copied = 0
     with byte_bar("copy and verify", 2 * sum(info.size for info in manifest.packs.values())) as progress:
         for pack, info in manifest.packs.items():
-            if _is_sound(store.pack_path(pack), info, progress):
+            if is_sound(store.pack_path(pack), info, progress):
                 progress(info.size)
             else:
-                copied += _fetch(run, store, pack, info, progress)
-    store.adopt(manifest.to_bytes(), manifest.name)
+                copied += fetch_pack(open_remote(run.folder.root), store, pack, info, progress)
+    store.adopt(run.manifest_bytes(manifest.name), manifest.name)
     return copied
-
-
-def _is_sound(path: Path, info: PackInfo, progress: Callable[[int], None]) -> bool:
-    try:
-        verify_pack(path, info, progress)
-    except DamagedCheckpoint:
-        return False
-    return True
-
-
-def _fetch(run: FoundRun, store: Store, pack: str, info: PackInfo, progress: Callable[[int], None]) -> int:
-    with store.receive(pack) as (sink, offset):
-        progress(offset)
-        counting = _Counting(sink, progress)
-        try:
-            open_remote(run.folder.root).get(f"packs/{pack}", cast(BinaryIO, counting), offset)
-        except RemoteRefused as error:
-            raise DamagedCheckpoint(error.what, hint=error.hint) from error
-    try:
-        verify_pack(store.pack_path(pack), info, progress)
-    except DamagedCheckpoint:
-        # It must not stay: under its final name it would be taken for a pack that only rotted later.
-        store.pack_path(pack).unlink()
-        raise
-    return counting.passed
-
-
-class _Counting(RawIOBase):
-    """Passes bytes on, and tells how many."""
-
-    def __init__(self, sink: BinaryIO, progress: Callable[[int], None]) -> None:
-        self._sink = sink
-        self._progress = progress
-        self.passed = 0
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        self._sink.write(data)
-        self._progress(len(data))
-        self.passed += len(data)
-        return len(data)
 
 
 def _copy_journals(run: FoundRun, store: Store) -> None:

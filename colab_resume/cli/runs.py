@@ -50,6 +50,10 @@ class FoundRun:
         """Whether this checkpoint has not been deleted meanwhile."""
         return self.folder.manifest_path(name).exists()
 
+    def manifest_bytes(self, name: str) -> bytes:
+        """A checkpoint's manifest as it lies there, with whatever else it may say."""
+        return _manifest_bytes(self.folder, name)
+
     def lack(self, manifest: Manifest) -> str:
         """What is missing of this checkpoint, as far as sizes tell; empty if nothing."""
         for pack, info in manifest.packs.items():
@@ -148,21 +152,20 @@ def _read(root: Path) -> FoundRun:
     manifests, broken = [], {}
     for name in _manifest_names(folder):
         try:
-            manifests.append(_manifest(folder, name))
+            manifests.append(Manifest.from_bytes(_manifest_bytes(folder, name), name))
         except CheckpointError as error:
             if folder.manifest_path(name).exists():
                 broken[name] = error
     return FoundRun(folder, tuple(sorted(manifests, key=lambda manifest: (manifest.rank, manifest.created))), broken)
 
 
-def _manifest(folder: RunFolder, name: str) -> Manifest:
+def _manifest_bytes(folder: RunFolder, name: str) -> bytes:
     path = folder.manifest_path(name)
     try:
         with path.open("rb") as stream:
-            data = stream.read(MANIFEST_LIMIT + 1)
+            return stream.read(MANIFEST_LIMIT + 1)
     except OSError as error:
         raise unreadable(path, error) from error
-    return Manifest.from_bytes(data, name)
 
 
 def _is_called(manifest: Manifest, wanted: str) -> bool:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
-
-from tqdm.auto import tqdm
 
 from ..status import Status
 
-__all__ = ["RestoreBar", "duration", "report", "say", "warn"]
+__all__ = ["duration", "report", "say", "warn"]
 
 _LOG = logging.getLogger("colab_resume")
-_BAR_AFTER_SECONDS = 1.0
 
 
 def say(line: str) -> None:
@@ -48,24 +44,3 @@ def duration(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {seconds:02d} s"
-
-
-class RestoreBar:
-    """A progress bar that appears only if looking for the checkpoint takes longer than a second."""
-
-    def __init__(self) -> None:
-        self._bar: tqdm[Any] | None = None
-
-    def __call__(self, what: str, done: int, total: int) -> None:
-        """`what` is being done: so many bytes of so many."""
-        if self._bar is None or self._bar.desc != f"{what}: ":
-            self.close()
-            self._bar = tqdm(desc=what, total=total, unit="B", unit_scale=True, delay=_BAR_AFTER_SECONDS, leave=False)
-        self._bar.total = total
-        self._bar.update(done - self._bar.n)
-
-    def close(self) -> None:
-        """Take the bar away."""
-        if self._bar is not None:
-            self._bar.close()
-            self._bar = None

@@ -25,7 +25,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from ..colab.runtime import is_unmounted_drive
+from ..colab.runtime import is_drive, is_drive_mounted
 from ..errors import UsageError
 
 __all__ = ["BytesSource", "Entry", "FileSource", "Receipt", "Remote", "Source", "open_remote"]
@@ -129,7 +129,8 @@ def open_remote(where: str | Path) -> Remote:
         raise UsageError(f"{text!r} is no folder", hint="give the path of a folder, as '/content/drive/MyDrive/runs'")
     if _URL.match(text):
         raise UsageError(f"{text!r} is a URL, and only folders can be opened", hint="give the path of a mounted folder")
-    if is_unmounted_drive(Path(where)):
+    if is_drive(Path(where)) and not is_drive_mounted(Path(where)):
         what = f"{text} lies where Drive gets mounted, and Drive is not mounted: it would be the VM's own disk"
         raise UsageError(what, hint="from google.colab import drive; drive.mount('/content/drive')")
-    return FolderRemote(Path(where))
+    # A mount takes the bytes and uploads them later: that `put` has returned proves nothing there.
+    return FolderRemote(Path(where), confirms=not is_drive(Path(where)))

@@ -70,11 +70,13 @@ def _attempt(doing: str) -> Iterator[None]:
 
 
 class FolderRemote:
-    """Objects are files below `root`; `clock` only dates the leftovers of dead writers."""
+    """Objects are files below `root`.
 
-    confirms = True
+    `confirms`: False where the folder takes bytes before they are safe. `clock` only dates leftovers of dead writers.
+    """
 
-    def __init__(self, root: Path, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, root: Path, *, confirms: bool = True, clock: Callable[[], float] = time.time) -> None:
+        self.confirms = confirms
         # Made absolute now: a notebook may change its working directory at any time.
         self.root = root.absolute()
         self._clock = clock

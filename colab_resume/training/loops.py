@@ -32,8 +32,8 @@ class LoopEvents(Protocol):
         """A training that restored nothing enters its first loop."""
         ...
 
-    def at_boundary(self, *, loop_ended: bool) -> None:
-        """Nothing is half-done: the state may be captured."""
+    def at_boundary(self, *, savable: bool, loop_ended: bool) -> None:
+        """A step or an epoch is complete; if `savable`, the state may be captured; if `loop_ended`, it should."""
         ...
 
     def entered_again(self, name: str) -> None:
@@ -128,7 +128,7 @@ class Loops:
     def step_done(self) -> None:
         """A step of the user's own loop is complete."""
         self.cursor.step += 1
-        self._events.at_boundary(loop_ended=False)
+        self._events.at_boundary(savable=True, loop_ended=False)
 
     def _open(self, kind: Kind, name: str, *, origin: int = 0, look: str = "", asked: int = 0) -> Loop | None:
         if not self._begun:
@@ -162,7 +162,10 @@ class Loops:
         self.cursor.turn(loop)
         if last:
             self.cursor.close(loop)
-        self._events.at_boundary(loop_ended=not self.cursor.inside)
+        # After its last batch a pass inside an epoch is no place to go on from: it would hand out nothing, and what
+        # follows it, say `print(loss)`, would find no `loss`. The end of the epoch is.
+        savable = not (last and stepping and self.cursor.inside)
+        self._events.at_boundary(savable=savable, loop_ended=not self.cursor.inside)
 
     def _left_early(self, loop: Loop) -> None:
         """The body that was left counts as a step, so that step numbers do not depend on where it was left."""

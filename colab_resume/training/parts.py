@@ -156,7 +156,6 @@ class OptimizerPart:
         self._optimizer = optimizer
         self._names = names
         self._stepped = False
-        self._ever_stepped = False
         self._lives_on = False
         self._sample: tuple[int, int] | None = None
         self._hook = optimizer.register_step_post_hook(self._note_step)
@@ -184,7 +183,6 @@ class OptimizerPart:
         state: dict[str, Any] = {
             "optimizer": self._optimizer.state_dict(),
             "parameters": self._describe(),
-            "has stepped": self._ever_stepped,
         }
         if self._lives_on or self.mid_accumulation:
             state["gradients"] = [parameter.grad for parameter in self._parameters()]
@@ -213,11 +211,6 @@ class OptimizerPart:
             gradient = gradients[place] if gradients else None
             parameter.grad = None if gradient is None else gradient.to(parameter.device)
         self._stepped = False
-        self._ever_stepped = bool(saved["has stepped"])
-        if self._ever_stepped:
-            # Else a scheduler that steps before the first step of this process warns of a wrong order
-            # (torch/optim/lr_scheduler.py looks at this mark).
-            self._optimizer._opt_called = True  # type: ignore[attr-defined]
 
     def _undo_casts(self, saved: Any) -> None:
         """`load_state_dict` casts moments to the parameter's dtype: fp32 ones of a bf16 parameter would be rounded."""
@@ -229,7 +222,7 @@ class OptimizerPart:
                     state[key] = value.to(state[key].device)
 
     def _note_step(self, *_: Any) -> None:
-        self._stepped = self._ever_stepped = True
+        self._stepped = True
 
     def _parameters(self) -> Iterable[torch.Tensor]:
         return (parameter for group in self._optimizer.param_groups for parameter in group["params"])

@@ -129,7 +129,9 @@ def test_a_reader_that_stops_early_is_no_error(digits: Path, words: list[str]) -
     reading, writing = os.pipe()
     os.close(reading)
     call = [sys.executable, "-m", "colab_resume", words[0], str(digits), *words[1:]]
-    done = subprocess.run(call, cwd=PROJECT, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    # Buffered, as usual: then Python flushes once more at exit.
+    env = {**os.environ, "PYTHONUNBUFFERED": ""}
+    done = subprocess.run(call, cwd=PROJECT, stdout=writing, stderr=subprocess.PIPE, text=True, check=False, env=env)
     os.close(writing)
     assert done.stderr == ""
     assert done.returncode not in (0, -signal.SIGPIPE)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from run_folders import flip, manifests, newest_pack
+from run_folders import flip, forge, manifests, newest_pack
 from safetensors.torch import load_file
 
 from .conftest import Call, Tied
@@ -85,6 +85,16 @@ def test_damaged_bytes_are_not_exported(call: Call, digits: Path, tmp_path: Path
     answer = call("export", digits, tmp_path / "n.pt", bad[-1])
     assert answer.status == 1
     assert not (tmp_path / "n.pt").exists()
+
+
+def test_a_hostile_newest_does_not_stop_an_export(call: Call, digits: Path, tmp_path: Path) -> None:
+    """A newest checkpoint whose parts are none is skipped and said, like a damaged one."""
+    *_, good, bad = manifests(digits)
+    forge(digits / "checkpoints" / f"{bad.name}.json", lambda document: document["state"].update(model=1))
+    answer = call("export", digits, tmp_path / "m.pt")
+    assert answer.status == 0
+    assert f"{bad.name} skipped" in answer.err
+    assert good.name in answer.out
 
 
 def test_what_cannot_be_meant_is_one_line(call: Call, digits: Path, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import json
 from pathlib import Path
 
-from run_folders import flip, manifests, newest_pack, own_pack, picture
+from run_folders import flip, forge, manifests, newest_pack, own_pack, picture
 
 from colab_resume.checkpoints.store import Store
 from colab_resume.training.journal import Mark, history
@@ -16,6 +16,8 @@ from .conftest import Call, train
 
 def test_the_newest_arrives_with_all_that_belongs_to_it(call: Call, digits: Path, tmp_path: Path) -> None:
     """Manifest, packs, journals and session records are in DEST, and the source is as it was."""
+    path = digits / "checkpoints" / f"{manifests(digits)[-1].name}.json"
+    forge(path, lambda document: document.update(later="unknown"))
     before = picture(digits)
     dest = tmp_path / "copies" / "digits"
     answer = call("pull", digits, dest, "--json")
@@ -25,6 +27,8 @@ def test_the_newest_arrives_with_all_that_belongs_to_it(call: Call, digits: Path
     assert (said["checkpoint"], said["step"], said["packs"]) == (newest.name, 12, len(newest.packs))
     assert said["bytes"] == said["copied"] == sum(info.size for info in newest.packs.values())
     assert [m.name for m in manifests(dest)] == [newest.name]
+    name = f"{newest.name}.json"
+    assert (dest / "checkpoints" / name).read_bytes() == (digits / "checkpoints" / name).read_bytes()
     assert {path.name for path in (dest / "packs").iterdir()} == set(newest.packs)
     assert len(list((dest / "sessions").iterdir())) == 2
     mark = Mark.from_json(newest.journal)

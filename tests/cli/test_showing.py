@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,11 @@ def test_the_newest_is_shown(call: Call, digits: Path) -> None:
 def test_one_is_found_by_name_step_or_tag(call: Call, digits: Path) -> None:
     """Whatever people call a checkpoint finds it; of several at one step, the newest."""
     tagged = next(manifest for manifest in manifests(digits) if manifest.tags)
+    newest = manifests(digits)[-1]
+    newer = f"{newest.step:010d}-{newest.session}.9"
+    copy = shutil.copy(digits / "checkpoints" / f"{newest.name}.json", digits / "checkpoints" / f"{newer}.json")
+    forge(Path(copy), lambda document: document.update(serial=9))
+    assert json.loads(call("show", digits, newest.step, "--json").out)["name"] == newer
     for wanted in (tagged.name, tagged.tags[0], "6"):
         assert json.loads(call("show", digits, wanted, "--json").out)["name"] == tagged.name
     answer = call("show", digits, "7777")

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 import colab_resume
 from colab_resume.errors import EncodingError, NotSafe, RemoteRefused, StateMismatch, UsageError
-from colab_resume.remotes import Remote
+from colab_resume.remotes import BytesSource, Remote
 from colab_resume.testing import FaultyRemote, MemoryRemote
 
 
@@ -305,6 +305,50 @@ def test_a_changed_model_is_told_in_full_and_nothing_is_applied(place: Place) ->
     ]
     assert counter.n == -1
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
+
+
+def test_what_is_saved_after_a_damaged_newest_one_outranks_it(place: Place) -> None:
+    """The damaged one had more steps; the third session must not meet it again, nor fall back behind the second."""
+
+    def session(until: int) -> colab_resume.Run:
+        run = place.setup(every=2)
+        run.track(counter=Counter())
+        for step in run.steps(100):
+            _written(run)
+            if step == until:
+                break
+        run.flush()
+        return run
+
+    session(9)
+    newest = max(place.remote.list("r/checkpoints"), key=lambda entry: entry.name)
+    place.remote.put(newest.name, BytesSource(b"{}"))
+    place.leave()
+    place.store = place.store / "new disk"
+    run = session(6)
+    assert (run.status().restored, len(run.status().set_aside)) == (6, 1)
+    run = session(8)
+    assert run.status().restored == 6
+    session(9)
+    assert place.setup(every=2).status().restored == 8
+
+
+def test_after_the_last_batch_of_an_epoch_its_variables_exist(place: Place) -> None:
+    """`print(loss)` after the inner loop works in every session: none begins between the last batch and it."""
+
+    def session(stop: int) -> None:
+        run = place.setup()
+        for _ in run.epochs(3):
+            for batch in run.batches([1, 2]):
+                _written(run)
+                loss = batch
+            _written(run)
+            assert loss
+            if run.status().step == stop:
+                return
+
+    for stop in (2, 4, 6):
+        session(stop)
 
 
 def test_layers_that_changed_places_are_noticed(place: Place) -> None:
