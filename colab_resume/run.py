@@ -30,7 +30,6 @@ from .training.journal import Record, history
 from .training.loops import Loops
 from .training.parts import Values
 from .training.position import Position
-from .training.provenance import changes, provenance
 from .training.tracking import RNG, VALUES, Tracking
 
 __all__ = ["Run", "setup"]
@@ -178,30 +177,8 @@ class Run:
 
     def status(self) -> Status:
         """What is saved where, what was lost, what it costs, what does not work."""
-        saving, good = self._saving, self._saving.search.good
-        return Status(
-            run=self.name,
-            session=saving.session,
-            step=self._loops.cursor.step,
-            epoch=self._loops.cursor.epoch,
-            restored=good.manifest.step if good else None,
-            restore_seconds=saving.search.seconds,
-            set_aside=tuple(f"{name}: {reason}" for name, reason in saving.search.set_aside.items()),
-            changed=tuple(changes(good.manifest.provenance, provenance())) if good else (),
-            lost_steps=saving.lost_steps,
-            lost_seconds=saving.lost_seconds,
-            restarts=saving.summary.restarts,
-            replay=saving.replay.line if saving.lost_steps else "",
-            saved=saving.saved.step if saving.saved else None,
-            sent=saving.mirror.sent.step if saving.mirror.sent else None,
-            safe=saving.mirror.safe.step if saving.mirror.safe else None,
-            remote=self._remote is not None,
-            saves=saving.saves,
-            stall_seconds=saving.stall_seconds,
-            loop_seconds=self._loop_seconds,
-            cadence=saving.cadence.reason,
-            problems=saving.problems,
-        )
+        cursor = self._loops.cursor
+        return self._saving.status(self.name, cursor.step, cursor.epoch, self._loop_seconds)
 
     def flush(self, timeout: float | None = None) -> None:
         """Wait until the newest checkpoint is on the disk and confirmed by the remote; else `NotSafe` says why not."""

@@ -24,10 +24,11 @@ from .remotes import Remote
 from .restore import Progress, Search, find
 from .sessions.history import LostWork, Summary, lost_work, summary
 from .sessions.identity import Ending, SessionRecord, begin_session, new_session_id
+from .status import Status
 from .training.cadence import Cadence
 from .training.journal import Journal, Mark, Scalar, lost_records
 from .training.position import Position
-from .training.provenance import provenance, versions
+from .training.provenance import changes, provenance, versions
 from .training.replay import Replay
 from .training.snapshot import Staging
 from .writer import Draft, Writer
@@ -123,6 +124,33 @@ class Saving:
         made = self.search.good.manifest.provenance if self.search.good else {}
         pace = made.get("seconds per step") if isinstance(made, dict) else None
         return pace * self.lost_steps if isinstance(pace, float) else None
+
+    def status(self, run: str, step: int, epoch: int | None, loop_seconds: float) -> Status:
+        """All this together with where the loops are."""
+        good, mirror = self.search.good, self.mirror
+        return Status(
+            run=run,
+            session=self.session,
+            step=step,
+            epoch=epoch,
+            restored=good.manifest.step if good else None,
+            restore_seconds=self.search.seconds,
+            set_aside=tuple(f"{name}: {reason}" for name, reason in self.search.set_aside.items()),
+            changed=tuple(changes(good.manifest.provenance, provenance())) if good else (),
+            lost_steps=self.lost_steps,
+            lost_seconds=self.lost_seconds,
+            restarts=self.summary.restarts,
+            replay=self.replay.line if self.lost_steps else "",
+            saved=self.saved.step if self.saved else None,
+            sent=mirror.sent.step if mirror.sent else None,
+            safe=mirror.safe.step if mirror.safe else None,
+            remote=not isinstance(mirror, NoMirror),
+            saves=self.saves,
+            stall_seconds=self.stall_seconds,
+            loop_seconds=loop_seconds,
+            cadence=self.cadence.reason,
+            problems=self.problems,
+        )
 
     def note_step(self, step: int, loop_seconds: float) -> None:
         """How far the training is, and how long its loop has run in this session."""
