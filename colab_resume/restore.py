@@ -63,7 +63,11 @@ class Search:
 
 
 def find(store: Store, remote: Remote | None, *, progress: Progress) -> Search:
-    """Look through store and remote; `RemoteUnavailable` if the remote cannot be asked: it may hold the newest."""
+    """Look through store and remote.
+
+    Raises `RemoteUnavailable` if the remote cannot be asked, since it may hold the newest; `NoGoodCheckpoint` if there
+    are checkpoints and none is good; `CheckpointError` if one is of a later format.
+    """
     begin = time.perf_counter()
     search = Search()
     source = _Source(remote) if remote is not None else None
@@ -99,8 +103,10 @@ def _candidates(store: Store, source: _Source | None, search: Search) -> list[Ma
         except CheckpointError as error:
             unreadable[name] = error
     for name in sorted(unreadable.keys() - manifests.keys()):
+        if not isinstance(unreadable[name], DamagedCheckpoint):
+            raise unreadable[name]  # of a later version: not damage, and to go on from an older one would fork the run
         _set_aside(store, search, name, unreadable[name])
-    return sorted(manifests.values(), key=lambda manifest: manifest.rank, reverse=True)
+    return sorted(manifests.values(), key=lambda one: (one.rank, one.created, one.name), reverse=True)
 
 
 def _make_good(store: Store, source: _Source | None, manifest: Manifest, progress: Progress) -> None:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from io import BytesIO
 
-from ..errors import CheckpointError, DamagedCheckpoint
+from ..errors import CheckpointError, DamagedCheckpoint, RemoteRefused
 from ..remotes import Entry, Remote
 from .manifest import MANIFEST_LIMIT, Manifest
+from .names import NAME, PACK
+from .run_folder import check_run_file
 
 __all__ = ["Catalog"]
 
@@ -21,22 +23,39 @@ class Catalog:
 
     def __init__(self, remote: Remote) -> None:
         self._remote = remote
+        self.is_named = False
         self.manifests: dict[str, Manifest] = {}
         self.unreadable: dict[str, CheckpointError] = {}
         self.packs: dict[str, Entry] = {}
 
     def refresh(self) -> None:
-        """List the folder and read what is new in it. Raises what the remote raises; the view is then the old one."""
-        packs = {_base(entry.name): entry for entry in self._remote.list("packs")}
+        """List the folder and read what is new in it; names of another form (`desktop.ini`, copies) are not ours.
+
+        Raises what the remote raises, and `CheckpointError` for a folder of a later format; the view is then the old
+        one. Manifests are listed before packs, so that one that is just being sent is seen whole or not at all.
+        """
+        self.is_named = self._check_run_file()
         listed = {_base(e.name).removesuffix(_SUFFIX): e for e in self._remote.list("checkpoints")}
+        packs = {_base(entry.name): entry for entry in self._remote.list("packs")}
         manifests = {name: manifest for name, manifest in self.manifests.items() if name in listed}
         unreadable: dict[str, CheckpointError] = {}
         for name in listed.keys() - manifests.keys():
+            if not NAME.fullmatch(name) or not listed[name].name.endswith(_SUFFIX):
+                continue
             try:
                 manifests[name] = self._read(name, listed[name])
             except CheckpointError as error:
                 unreadable[name] = error
-        self.manifests, self.unreadable, self.packs = manifests, unreadable, packs
+        self.manifests, self.unreadable = manifests, unreadable
+        self.packs = {name: entry for name, entry in packs.items() if PACK.fullmatch(name)}
+
+    def _check_run_file(self) -> bool:
+        if not any(entry.name == "run.json" for entry in self._remote.list("")):
+            return False
+        sink = BytesIO()
+        self._remote.get("run.json", sink)
+        check_run_file(sink.getvalue(), "run.json on the remote")
+        return True
 
     def missing(self, manifest: Manifest) -> list[str]:
         """The packs of this checkpoint that are not there, or not with the size they were written with."""
@@ -56,7 +75,10 @@ class Catalog:
                 f"the manifest of {name} has {entry.size} bytes, more than any real one", hint="use an older checkpoint"
             )
         sink = BytesIO()
-        self._remote.get(entry.name, sink)
+        try:
+            self._remote.get(entry.name, sink)
+        except RemoteRefused as error:
+            raise DamagedCheckpoint(f"the manifest of {name} cannot be read: {error.what}", hint=error.hint) from error
         return Manifest.from_bytes(sink.getvalue(), name)
 
 

@@ -84,7 +84,8 @@ class Replica:
     def _refresh(self) -> dict[str, int]:
         self._catalog.refresh()
         journals = {entry.name: entry.size for entry in self._remote.list("journal")}
-        self._remote.put("run.json", BytesSource((self._store.root / "run.json").read_bytes()))
+        if not self._catalog.is_named:
+            self._remote.put("run.json", FileSource(self._store.root / "run.json"))
         self._beaten = float("-inf")
         # Our record precedes our first pack, so that a pack without a live owner can be told from one on its way.
         self._beat()

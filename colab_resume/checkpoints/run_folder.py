@@ -11,9 +11,21 @@ from ..errors import CheckpointError, StoreError, UsageError
 from .names import NAME, PACK, checkpoint_name
 from .strict_json import parse
 
-__all__ = ["RunFolder"]
+__all__ = ["RunFolder", "check_run_file"]
 
 _FORMAT = 1
+
+
+def check_run_file(content: bytes, where: str) -> None:
+    """Refuse a `run.json` that is of a later format (`CheckpointError`) or no such thing (`StoreError`)."""
+    try:
+        number = parse(content)["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        hint = "Delete this file: it holds nothing but the format and the time of creation."
+        raise StoreError(f"{where} is damaged.", hint=hint) from error
+    if number != _FORMAT:
+        what = f"{where} was written by a newer colab_resume (format {number!s:.20})."
+        raise CheckpointError(what, hint="Upgrade: pip install -U colab-resume")
 
 
 class RunFolder:
@@ -44,14 +56,7 @@ class RunFolder:
             data = json.dumps({"format": _FORMAT, "created": time.time()}).encode()
             write_durably(path, lambda sink: sink.write(data))
             return
-        try:
-            number = parse(path.read_bytes())["format"]
-        except (ValueError, KeyError, TypeError) as error:
-            hint = "Delete this file: it holds nothing but the format and the time of creation."
-            raise StoreError(f"{path} is damaged.", hint=hint) from error
-        if number != _FORMAT:
-            what = f"{self.root} was written by a newer colab_resume (format {number!s:.20})."
-            raise CheckpointError(what, hint="Upgrade: pip install -U colab-resume")
+        check_run_file(path.read_bytes(), str(path))
 
     def remove_unfinished(self) -> None:
         """Delete what a process left that ended while it wrote; only for who has the folder alone."""

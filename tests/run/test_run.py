@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from checkpoints.drafts import sealed
 from torch import nn
 from torch.utils.data import DataLoader
 
 import colab_resume
-from colab_resume.errors import EncodingError, NotSafe, RemoteRefused, StateMismatch, UsageError
+from colab_resume.errors import CheckpointError, EncodingError, NotSafe, RemoteRefused, StateMismatch, UsageError
 from colab_resume.remotes import BytesSource, Remote
 from colab_resume.testing import FaultyRemote, MemoryRemote
 
@@ -349,6 +351,36 @@ def test_after_the_last_batch_of_an_epoch_its_variables_exist(place: Place) -> N
 
     for stop in (2, 4, 6):
         session(stop)
+
+
+@pytest.mark.parametrize("name", ["desktop.ini", "0000000003-abc123.1 (1).json", "0000000003-abc123", "copy of x.json"])
+def test_strange_files_beside_the_checkpoints_are_left_alone(place: Place, name: str) -> None:
+    """Drive and people leave such things; they are neither damage nor ours to delete."""
+    place.remote.put(f"r/checkpoints/{name}", BytesSource(b"?"))
+    place.remote.put(f"r/packs/{name}", BytesSource(b"?"))
+    run = place.setup()
+    _count(run, Counter(), 2)
+    run.finish()
+    assert place.setup().status().set_aside == ()
+    names = [entry.name for folder in ("checkpoints", "packs") for entry in place.remote.list(f"r/{folder}")]
+    assert {f"r/checkpoints/{name}", f"r/packs/{name}"} <= set(names)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("run.json", b'{"format":2,"created":1.0}'), ("checkpoints/0000000003-abc123.json", sealed({"format": 2}))],
+)
+def test_what_a_later_version_wrote_is_not_touched(place: Place, name: str, content: bytes) -> None:
+    """To go on from an older checkpoint would fork the run behind the back of who upgraded."""
+    run = place.setup()
+    _count(run, Counter(), 1)
+    run.finish()
+    place.remote.put(f"r/{name}", BytesSource(content))
+    with pytest.raises(CheckpointError, match="written by a newer colab_resume"):
+        place.setup()
+    sink = BytesIO()
+    place.remote.get(f"r/{name}", sink)
+    assert sink.getvalue() == content
 
 
 def test_layers_that_changed_places_are_noticed(place: Place) -> None:
