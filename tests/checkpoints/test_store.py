@@ -275,7 +275,7 @@ def test_a_full_disk_costs_only_the_new_checkpoint(tmp_path: Path) -> None:
     store = Store(tmp_path / "run", session=SESSION, pack_bytes=100_000)
     try:
         parent, step = None, 0
-        with pytest.raises(StoreError, match="Free space"):  # noqa: PT012 - which commit fills the disk is the disk's
+        with pytest.raises(StoreError, match="Free space"):
             for step in range(100):
                 parent = commit(store, step, slab("a", step, 90_000), slab("b", step + 100, 30_000)).name
         assert step > 3

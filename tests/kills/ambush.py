@@ -1,7 +1,7 @@
 """Where a life ends: the process says that it has come to the chosen place, stands still there, and is killed.
 
 Places inside the package are found by watching calls, not by replacing anything: a profile function counts the calls
-to the operating system that a scene makes (both before and after each), and stops at the chosen one.
+to the operating system that are made within a scene, and stops before or after the chosen one.
 """
 
 from __future__ import annotations
@@ -29,9 +29,10 @@ Moment = Literal["anywhere", "save", "upload", "restore", "held"]
 
 @dataclass(frozen=True, kw_only=True)
 class Death:
-    """`moment` and the `nth` chance there: a step of this life, a call to the system. After step `hold` it stops anyway.
+    """`moment` and the `nth` chance there: a step of this life, or a call to the system, before or after it is made.
 
-    The kill comes `delay` seconds after the process has said that it is there; only "anywhere" goes on meanwhile.
+    The kill comes when the process has said that it is there, and `delay` seconds later if that is "anywhere", for then
+    the process goes on meanwhile. After step `hold` of the training it stops in any case, and is "held".
     """
 
     moment: Moment
@@ -53,10 +54,8 @@ class Told:
 
 _PATIENCE_SECONDS = 0.2
 
-_CALLS = {
-    *("open", "read", "readinto", "readline", "write", "flush", "fsync", "close"),
-    *("replace", "unlink", "mkdir", "scandir"),
-}
+_CHANGING = {"write", "flush", "fsync", "replace", "unlink", "mkdir"}
+_READING = {"open", "read", "readinto", "readline", "scandir"}
 
 _SCENES: dict[Moment, tuple[CodeType, ...]] = {
     "save": (Store.commit.__code__,),
@@ -72,6 +71,7 @@ class Ambush:
         self._death = death
         self._pipe = pipe
         self._scene = _SCENES.get(death.moment, ())
+        self._calls = _CHANGING | _READING if death.moment == "restore" else _CHANGING
         self._inside: set[int] = set()
         self._chances = 0
         self._steps = 0
@@ -104,10 +104,15 @@ class Ambush:
             self._inside.add(here)
         elif frame.f_code in self._scene and event == "return":
             self._inside.discard(here)
-        elif here in self._inside and event in ("c_call", "c_return") and _asks_the_system(arg):
+        elif here in self._inside and event in ("c_call", "c_return") and self._counts(arg):
             self._chances += 1
             if self._chances == self._death.nth:
                 self._stand_still(self._death.moment)
+
+    def _counts(self, function: Callable[..., Any]) -> bool:
+        owner = getattr(function, "__self__", None)
+        of_the_system = isinstance(owner, io.IOBase) or getattr(function, "__module__", None) in ("posix", "_io")
+        return of_the_system and getattr(function, "__name__", "") in self._calls
 
     def _tell(self, moment: Moment) -> None:
         self._told.set()
@@ -123,9 +128,3 @@ def _is_of_a_checkpoint(frame: FrameType) -> bool:
     """An upload counts if it is that of a pack or a manifest, not of a record or a journal."""
     name = frame.f_locals.get("name", "")
     return frame.f_code is not FolderRemote.put.__code__ or "/packs/" in name or "/checkpoints/" in name
-
-
-def _asks_the_system(function: Callable[..., Any]) -> bool:
-    owner = getattr(function, "__self__", None)
-    of_the_system = isinstance(owner, io.IOBase) or getattr(function, "__module__", None) in ("posix", "_io")
-    return of_the_system and getattr(function, "__name__", "") in _CALLS

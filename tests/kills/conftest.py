@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import torch
 from kills.training import STEPS, Result
 from kills.zygote import Life, Zygote
 
@@ -36,6 +37,15 @@ def tmp_path(memory: Path) -> Iterator[Path]:
     """Emptied after each test, because memory is short."""
     with tempfile.TemporaryDirectory(dir=memory) as folder:
         yield Path(folder)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """The results of several threads depend on their number, and two small ones only wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

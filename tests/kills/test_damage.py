@@ -162,6 +162,7 @@ def _remove(path: Path) -> None:
     path.unlink()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("harm", [_truncate, _empty, _extend, _remove])
 @pytest.mark.parametrize("place", ["disk", "drive"])
 def test_a_pack_of_the_wrong_length_is_noticed_and_the_checkpoint_before_is_used(
@@ -212,6 +213,22 @@ def test_what_is_damaged_on_the_disk_comes_back_from_the_remote(
     result, _ = run.go_on(zygote)
     assert (result.restored, result.set_aside, result.problems) == (newest.step, [], [])
     assert len(manifests(run.disk)) == 3
+
+
+def test_a_shared_pack_comes_back_from_the_remote_for_a_checkpoint_that_is_not_there_yet(
+    zygote: Zygote, killed: _Killed, tmp_path: Path
+) -> None:
+    """The newest checkpoint had not been uploaded when the VM died, but the backbone that it leans on had been."""
+    newest, before, *_ = manifests(killed.disk)
+    run = killed.copy(tmp_path / "run")
+    for path in (*_own_packs(run.drive, newest), _manifest(run.drive, newest)):
+        path.unlink()
+    shared = newest.packs.keys() & before.packs.keys()
+    assert shared, "nothing is shared, so this shows nothing"
+    for pack in shared:
+        _flip(run.disk / NAME / "packs" / pack, 500, 0)
+    result, _ = run.go_on(zygote)
+    assert (result.restored, result.set_aside) == (newest.step, [])
 
 
 def test_half_a_download_that_was_torn_is_not_taken_for_a_damaged_checkpoint(

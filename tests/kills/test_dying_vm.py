@@ -20,8 +20,9 @@ from colab_resume.checkpoints.pack import Slab, verify_pack
 from colab_resume.checkpoints.replica import Replica
 from colab_resume.checkpoints.retention import Keep, kept
 from colab_resume.checkpoints.store import Store
+from colab_resume.display.bars import byte_bar
 from colab_resume.errors import DamagedCheckpoint, NoGoodCheckpoint
-from colab_resume.remotes import BytesSource, Remote
+from colab_resume.remotes import Remote
 from colab_resume.restore import find
 from colab_resume.sessions.identity import begin_session
 from colab_resume.testing import DyingRemote, ManualClock, MemoryRemote, VMDied
@@ -60,7 +61,7 @@ class _VM:
             self.store.close()
 
     def _live(self) -> None:
-        search = find(self.store, self._remote, progress=lambda what, done, total: None)
+        search = find(self.store, self._remote, progress=byte_bar)
         parent = search.good.manifest if search.good else None
         if parent is not None:
             assert _weight(self.store, parent) == parent.step
@@ -107,7 +108,7 @@ class _VM:
             created=self._clock(),
             state={},
             position={},
-            journal=mark.to_json(),
+            journal={"session": mark.session, "bytes": mark.bytes, "sha256": mark.sha256},
             provenance={},
         )
 
@@ -161,7 +162,7 @@ class _World:
         self._disk = self.folder / "disk"
 
     def live(self, *, new_vm: bool = False, dies_at: int = _NEVER, when: When = "before") -> _VM | None:
-        """One more life; None if the VM died. Whatever was safe before must be there, and all that is there is whole."""
+        """One more life; None if the VM died. What was safe before must be there, and all that is there is whole."""
         self._lives += 1
         self.clock.advance(100)
         if new_vm:
@@ -211,6 +212,7 @@ def test_wherever_the_vm_dies_the_remote_is_whole_and_the_next_one_goes_on(
     assert refused <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 def test_a_vm_that_dies_while_it_mends_what_another_left_harms_nothing(tmp_path: Path, seed: int) -> None:
     """The same with three deaths in a row, at operations taken by chance."""

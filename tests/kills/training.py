@@ -54,9 +54,7 @@ class _Model(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.backbone = nn.Linear(8, 1024).requires_grad_(False)
-        self.head = nn.Sequential(
-            nn.Linear(8, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.5), nn.Linear(16, 2)
-        )
+        self.head = nn.Sequential(nn.Linear(8, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.5), nn.Linear(16, 2))
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.head(x + self.backbone(x)[:, :8])

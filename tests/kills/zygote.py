@@ -23,12 +23,12 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 import torch
-
-from colab_resume.run import setup
 from kills.ambush import Ambush, Death, Told
 from kills.training import NAME, Result, train
 
-__all__ = ["End", "Life", "Zygote"]
+from colab_resume.run import setup
+
+__all__ = ["End", "Life", "Zygote", "environment"]
 
 _HANGS_AFTER_SECONDS = 60.0
 _PROJECT = Path(__file__).parents[2]
@@ -60,17 +60,21 @@ class End:
     result: Result | None
 
 
+def environment() -> dict[str, str]:
+    """What a process needs to find the package and these tests."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(_PROJECT), str(_PROJECT / "tests")])}
+
+
 class Zygote:
     """The warm process, seen from the test."""
 
     def __init__(self) -> None:
-        paths = [str(_PROJECT), str(_PROJECT / "tests")]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "kills.zygote"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            env=environment(),
         )
 
     def live(self, life: Life) -> End:
