@@ -19,6 +19,7 @@ from .checkpoints.catalog import Catalog
 from .checkpoints.encoding import decode
 from .checkpoints.fetching import fetch_pack, is_sound
 from .checkpoints.manifest import Manifest
+from .checkpoints.names import whole_journals
 from .checkpoints.pack import PackInfo
 from .checkpoints.parts import parts_of
 from .checkpoints.store import Store
@@ -74,11 +75,10 @@ def find(store: Store, remote: Remote | None, *, progress: Progress) -> Search:
     candidates = _candidates(store, source, search)
     search.generation = max((manifest.generation for manifest in candidates), default=0)
     for manifest in candidates:
-        there = source if source is not None and manifest.name in source.catalog.manifests else None
         try:
-            _make_good(store, there, manifest, progress)
+            _make_good(store, source, manifest, progress)
         except CheckpointError as error:
-            _set_aside(store, search, manifest.name, error)
+            search.set_aside[manifest.name] = error.what
         else:
             search.good = Restored(manifest, store)
             break
@@ -87,6 +87,9 @@ def find(store: Store, remote: Remote | None, *, progress: Progress) -> Search:
             "there are checkpoints, but none can be used:\n  " + "\n  ".join(map(": ".join, search.set_aside.items())),
             hint="look with `colab-resume verify`; to begin anew, start a run with another name",
         )
+    # Only now: while nothing is good, all must stay where it is, lest the next start find nothing and begin anew.
+    for name, reason in search.set_aside.items():
+        store.set_aside(name, reason)
     if search.good is not None and source is not None:
         source.fetch_journals(store, Mark.from_json(search.good.manifest.journal))
     search.seconds = time.perf_counter() - begin
@@ -105,7 +108,7 @@ def _candidates(store: Store, source: _Source | None, search: Search) -> list[Ma
     for name in sorted(unreadable.keys() - manifests.keys()):
         if not isinstance(unreadable[name], DamagedCheckpoint):
             raise unreadable[name]  # of a later version: not damage, and to go on from an older one would fork the run
-        _set_aside(store, search, name, unreadable[name])
+        search.set_aside[name] = unreadable[name].what
     return sorted(manifests.values(), key=lambda one: (one.rank, one.created, one.name), reverse=True)
 
 
@@ -116,10 +119,10 @@ def _make_good(store: Store, source: _Source | None, manifest: Manifest, progres
         for pack, info in manifest.packs.items():
             if pack not in lacking and is_sound(store.pack_path(pack), info, advance):
                 continue
-            if source is None:
-                raise _unusable(pack, "is missing" if pack in lacking else "is damaged")
-            source.fetch(store, pack, info, advance)
-    if source is not None and manifest.name not in store.names():
+            if source is None or not source.has(pack, info):
+                raise _unusable(pack, "is not there as a whole" if pack in lacking else "is damaged")
+            fetch_pack(source.remote, store, pack, info, advance)
+    if source is not None and not _is_readable(store, manifest.name):
         store.adopt(source.manifest_bytes(manifest.name), manifest.name)
 
 
@@ -131,12 +134,10 @@ class _Source:
         self.catalog = Catalog(remote)
         self.catalog.refresh()
 
-    def fetch(self, store: Store, pack: str, info: PackInfo, progress: Callable[[int], None]) -> None:
-        """Download one pack, if all of it is there."""
+    def has(self, pack: str, info: PackInfo) -> bool:
+        """Whether all of this pack was uploaded."""
         entry = self.catalog.packs.get(pack)
-        if entry is None or entry.size != info.size:
-            raise _unusable(pack, "was not uploaded completely")
-        fetch_pack(self.remote, store, pack, info, progress)
+        return entry is not None and entry.size == info.size
 
     def manifest_bytes(self, name: str) -> bytes:
         """As written, with members that a later version may have added."""
@@ -146,15 +147,15 @@ class _Source:
 
     def fetch_journals(self, store: Store, newest: Mark) -> None:
         """The journals that the history of this checkpoint is made of, where the remote's is longer than ours."""
-        sizes = {entry.name: entry.size for entry in self.remote.list("journal")}
+        copies = whole_journals((entry.name.rpartition("/")[2], entry.size) for entry in self.remote.list("journal"))
         seen: set[str] = set()
         mark: Mark | None = newest
         while mark is not None and mark.session not in seen:
             seen.add(mark.session)
             path = store.journal_path(mark.session)
-            name = f"journal/{path.name}"
-            if sizes.get(name, 0) > (path.stat().st_size if path.exists() else 0):
-                write_durably(path, partial(self.remote.get, name))
+            size, name = copies.get(mark.session, (0, ""))
+            if size > (path.stat().st_size if path.exists() else 0):
+                write_durably(path, partial(self.remote.get, f"journal/{name}"))
             mark = journal_parent(path)
 
 
@@ -162,6 +163,9 @@ def _unusable(pack: str, why: str) -> DamagedCheckpoint:
     return DamagedCheckpoint(f"{pack} {why}", hint="the checkpoint before it is used")
 
 
-def _set_aside(store: Store, search: Search, name: str, error: CheckpointError) -> None:
-    search.set_aside[name] = error.what
-    store.set_aside(name, error.what)
+def _is_readable(store: Store, name: str) -> bool:
+    try:
+        store.read(name)
+    except DamagedCheckpoint:
+        return False
+    return True

@@ -150,7 +150,7 @@ class Run:
     def log(self, **metrics: Any) -> None:
         """Add numbers, texts or one-element tensors of this step to the history."""
         self._refuse_if_finished()
-        if self._loops.on_the_way_back:
+        if self._loops.on_the_way_back or self._loops.cursor.is_known():
             return  # this code runs again; what it logged is in the history already
         values = {key: value.item() if hasattr(value, "item") else value for key, value in metrics.items()}
         record = self._saving.journal.log(self._loops.current_step, values, epoch=self._loops.cursor.epoch)
@@ -251,7 +251,7 @@ class Run:
         self._set_up_again = False
         self._loop_seconds: float = 0.0
         self._clock = time.perf_counter()
-        self._told: tuple[str, ...] = ()
+        self._told: set[str] = set()
         self._replaying = self._saving.replay.report.lost > 0
 
     def _save_if_due(self, *, whole: bool) -> None:
@@ -304,15 +304,17 @@ class Run:
 
     def _tell_news(self) -> None:
         """Each problem once while it lasts, and how the replay of the lost steps came out."""
-        problems = self._saving.problems
-        for problem in problems:
-            if problem not in self._told:
-                warn(problem)
-        self._told = problems
+        self._tell_problems()
         report = self._saving.replay.report
         if self._replaying and (report.over or report.first_difference):
             self._replaying = False
             (warn if report.first_difference else say)(f"{self.name} · replay: {report.line}")
+
+    def _tell_problems(self) -> None:
+        problems = self._saving.problems
+        for where in problems.keys() - self._told:
+            warn(problems[where])
+        self._told = set(problems)
 
     def _refuse_if_finished(self) -> None:
         if self._finished:
@@ -323,6 +325,7 @@ class Run:
         _open_runs.pop(self._root, None)
         atexit.unregister(self._at_exit)
         self._saving.close(timeout)
+        self._tell_problems()
 
     def _at_exit(self) -> None:
         """A courtesy of a process that ends in peace; one that is killed loses nothing that was safe."""

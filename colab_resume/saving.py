@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -18,7 +18,7 @@ from .checkpoints.manifest import Manifest
 from .checkpoints.replica import Replica
 from .checkpoints.retention import Best, Keep, kept
 from .checkpoints.store import Store
-from .errors import ColabResumeError, DamagedCheckpoint, NotSafe, RemoteRefused
+from .errors import ColabResumeError, DamagedCheckpoint, NotSafe, RemoteRefused, StoreError
 from .mirror import Mirror, Mirroring, NoMirror
 from .remotes import Remote
 from .restore import Progress, Search, find
@@ -108,9 +108,10 @@ class Saving:
         )
 
     @property
-    def problems(self) -> tuple[str, ...]:
-        """What does not work at the moment."""
-        return tuple(text for text in (self.capture_problem, self.writer.problem, self.mirror.problem) if text)
+    def problems(self) -> dict[str, str]:
+        """What does not work at the moment, by where it does not."""
+        texts = {"capture": self.capture_problem, "writer": self.writer.problem, "mirror": self.mirror.problem}
+        return {where: text for where, text in texts.items() if text}
 
     @property
     def lost_steps(self) -> int:
@@ -149,7 +150,7 @@ class Saving:
             stall_seconds=self.stall_seconds,
             loop_seconds=loop_seconds,
             cadence=self.cadence.reason,
-            problems=self.problems,
+            problems=tuple(self.problems.values()),
         )
 
     def note_step(self, step: int, loop_seconds: float) -> None:
@@ -183,7 +184,7 @@ class Saving:
         try:
             snapshot = self._staging.capture(parts)
         except (ColabResumeError, MemoryError, RuntimeError) as error:
-            self.capture_problem = f"step {position.step} could not be captured: {error}"
+            self.capture_problem = f"the state could not be captured: {error}"
             self.cadence.saved(position.step, stall=time.perf_counter() - begin, write=0.0)
             return
         self.capture_problem = ""
@@ -217,7 +218,7 @@ class Saving:
         self.saved = manifest
         self.saves += 1
         self.mirror.wake()
-        self._alive().save(self.store.root / "sessions")
+        self._alive().save(self.store.sessions)
         manifests = [self.store.read(name) for name in self.store.names()]
         self.store.sweep(kept(manifests, self.options.keep, self.best))
 
@@ -236,13 +237,16 @@ class Saving:
         self._record = self._alive().end(how, time.time())
 
     def close(self, timeout: float | None) -> None:
-        """Finish what is in hand and let go of everything; closing again is harmless."""
+        """Finish what is in hand and let go of everything; what fails now is in `problems`. Again is harmless."""
         self.writer.close(timeout)
         self.mirror.close(timeout)
-        with ExitStack() as rest:
-            rest.callback(self.store.close)
-            rest.callback(self._record.save, self.store.root / "sessions")
-            rest.callback(self.journal.close)
+        try:
+            self.journal.close()
+            self._record.save(self.store.sessions)
+        except StoreError as error:
+            self.writer.problem = f"the session's own record could not be saved: {error}"
+        finally:
+            self.store.close()
 
     def _alive(self) -> SessionRecord:
         record = self._record

@@ -94,9 +94,9 @@ class Writer:
             manifest = self._store.commit(slabs=draft.snapshot.slabs, **draft.facts)
             self.problem = ""
         except ColabResumeError as error:
-            self.problem = f"step {draft.facts['step']} could not be saved: {error}"
+            self.problem = f"the state could not be saved: {error}"
         except Exception as error:  # noqa: BLE001 - a background failure is a state, never the training's end
-            self.problem = f"step {draft.facts['step']} could not be saved: {error!r}"
+            self.problem = f"the state could not be saved: {error!r}"
         try:
             self._written(draft, manifest, time.perf_counter() - begin)
         except Exception as error:  # noqa: BLE001 - the same

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from io import BytesIO
 
-from ..errors import CheckpointError, DamagedCheckpoint, RemoteRefused
+from ..errors import CheckpointError, DamagedCheckpoint, RemoteRefused, StoreError
 from ..remotes import Entry, Remote
 from .manifest import MANIFEST_LIMIT, Manifest
 from .names import NAME, PACK
@@ -24,6 +24,7 @@ class Catalog:
     def __init__(self, remote: Remote) -> None:
         self._remote = remote
         self.is_named = False
+        """Whether a sound `run.json` is there."""
         self.manifests: dict[str, Manifest] = {}
         self.unreadable: dict[str, CheckpointError] = {}
         self.packs: dict[str, Entry] = {}
@@ -54,7 +55,10 @@ class Catalog:
             return False
         sink = BytesIO()
         self._remote.get("run.json", sink)
-        check_run_file(sink.getvalue(), "run.json on the remote")
+        try:
+            check_run_file(sink.getvalue(), "run.json on the remote")
+        except StoreError:
+            return False  # torn when a VM died: it holds nothing that is not known, and is written anew
         return True
 
     def missing(self, manifest: Manifest) -> list[str]:

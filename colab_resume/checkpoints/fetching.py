@@ -29,6 +29,21 @@ def fetch_pack(remote: Remote, store: Store, pack: str, info: PackInfo, progress
 
     `progress` is told of every byte twice: when it has come, and when it has been read back to be proved.
     """
+    came, resumed = _download(remote, store, pack, progress)
+    try:
+        verify_pack(store.pack_path(pack), info, progress)
+    except DamagedCheckpoint:
+        # It must not stay: under its final name it would be taken for a pack that only rotted later.
+        store.pack_path(pack).unlink()
+        if not resumed:
+            raise
+        # What an earlier download had left may be to blame.
+        return came + fetch_pack(remote, store, pack, info, progress)
+    return came
+
+
+def _download(remote: Remote, store: Store, pack: str, progress: Callable[[int], None]) -> tuple[int, bool]:
+    """How many bytes came, and whether they went on from an earlier download."""
     with store.receive(pack) as (sink, offset):
         progress(offset)
         counting = _Counting(sink, progress)
@@ -36,13 +51,7 @@ def fetch_pack(remote: Remote, store: Store, pack: str, info: PackInfo, progress
             remote.get(f"packs/{pack}", cast("BinaryIO", counting), offset)
         except RemoteRefused as error:
             raise DamagedCheckpoint(error.what, hint=error.hint) from error
-    try:
-        verify_pack(store.pack_path(pack), info, progress)
-    except DamagedCheckpoint:
-        # It must not stay: under its final name it would be taken for a pack that only rotted later.
-        store.pack_path(pack).unlink()
-        raise
-    return counting.passed
+    return counting.passed, offset > 0
 
 
 class _Counting(RawIOBase):

@@ -13,10 +13,10 @@ from io import BytesIO
 
 from ..errors import CheckpointError, DamagedCheckpoint, RemoteUnavailable
 from ..remotes import BytesSource, Entry, FileSource, Remote
-from ..sessions.identity import SessionRecord
+from ..sessions.identity import SessionRecord, started_by_name
 from .catalog import Catalog
 from .manifest import Manifest
-from .names import PACK
+from .names import PACK, journal_copy, whole_journals
 from .retention import Best, Keep, kept
 from .store import Store
 
@@ -52,7 +52,7 @@ class Replica:
         self._clock = clock
         self._catalog = Catalog(remote)
         self._damaged = frozenset(damaged)
-        self._journals: dict[str, int] | None = None
+        self._journals: dict[str, tuple[int, str]] | None = None
         self._beaten = float("-inf")
         self._sent: Manifest | None = None
 
@@ -81,9 +81,10 @@ class Replica:
         self._sweep(orphans_too=fresh)
         self._note_sent()
 
-    def _refresh(self) -> dict[str, int]:
+    def _refresh(self) -> dict[str, tuple[int, str]]:
         self._catalog.refresh()
-        journals = {entry.name: entry.size for entry in self._remote.list("journal")}
+        files = [(entry.name.rpartition("/")[2], entry.size) for entry in self._remote.list("journal")]
+        journals = whole_journals(files)
         if not self._catalog.is_named:
             self._remote.put("run.json", FileSource(self._store.root / "run.json"))
         self._beaten = float("-inf")
@@ -115,7 +116,7 @@ class Replica:
         wanted = [local[name] for name in self._kept(local) if name in local and name not in there]
         return max(wanted, key=lambda manifest: manifest.rank, default=None)
 
-    def _upload(self, manifest: Manifest, journals: dict[str, int]) -> None:
+    def _upload(self, manifest: Manifest, journals: dict[str, tuple[int, str]]) -> None:
         with self._store.pinned(manifest.name):
             if self._store.missing(manifest):
                 return  # retention was faster; the next look at the store no longer shows it
@@ -124,6 +125,7 @@ class Replica:
             self._send_journals(journals)
             self._remote.put(f"checkpoints/{manifest.name}.json", FileSource(self._store.manifest_path(manifest.name)))
         self._catalog.manifests[manifest.name] = manifest
+        self._catalog.unreadable.pop(manifest.name, None)
         self._note_sent()
 
     def _upload_pack(self, manifest: Manifest, pack: str) -> None:
@@ -141,14 +143,17 @@ class Replica:
             self._store.set_aside(manifest.name, error.what)
             raise
 
-    def _send_journals(self, sent: dict[str, int]) -> None:
-        """Journals only grow: whichever is longer here than there is sent whole."""
-        for path in sorted((self._store.root / "journal").glob("*.jsonl")):
-            name = f"journal/{path.name}"
-            if path.stat().st_size > sent.get(name, -1):
+    def _send_journals(self, sent: dict[str, tuple[int, str]]) -> None:
+        """What is longer here than there is sent whole, under a new name: a torn copy must not cost the old one."""
+        for path in sorted(self._store.journals.glob("*.jsonl")):
+            size, old = sent.get(path.stem, (-1, ""))
+            if path.stat().st_size > size:
                 data = path.read_bytes()
-                self._remote.put(name, BytesSource(data))
-                sent[name] = len(data)
+                name = journal_copy(path.stem, len(data))
+                self._remote.put(f"journal/{name}", BytesSource(data))
+                sent[path.stem] = (len(data), name)
+                if old:
+                    self._remote.delete(f"journal/{old}")
 
     def _beat(self) -> None:
         now, record = self._clock(), self._record()
@@ -158,7 +163,7 @@ class Replica:
 
     def _sweep(self, *, orphans_too: bool) -> None:
         """Delete what retention lets go. A manifest of a newer format may name any pack, so then nothing goes."""
-        if any(not isinstance(error, DamagedCheckpoint) for error in self._catalog.unreadable.values()):
+        if not all(isinstance(error, DamagedCheckpoint) for error in self._catalog.unreadable.values()):
             return
         local = self._local()
         keep = self._kept(local)
@@ -166,9 +171,11 @@ class Replica:
         gone = [name for name in good if name not in keep]
         if len(good) - len(gone) >= self._keep.last:
             gone += [name for name in self._catalog.manifests if name in self._damaged]
+            gone += self._catalog.unreadable
         for name in gone:
             self._remote.delete(f"checkpoints/{name}.json")
-            del self._catalog.manifests[name]
+            self._catalog.manifests.pop(name, None)
+            self._catalog.unreadable.pop(name, None)
         if gone or orphans_too:
             # What is still to be sent may refer to packs that are there already.
             self._sweep_packs([*self._catalog.manifests.values(), *(local[name] for name in keep & local.keys())])
@@ -193,7 +200,11 @@ class Replica:
             if entry.name.endswith(f"-{session}.json"):
                 sink = BytesIO()
                 self._remote.get(entry.name, sink)
-                record = SessionRecord.from_bytes(sink.getvalue())
+                try:
+                    record = SessionRecord.from_bytes(sink.getvalue())
+                except DamagedCheckpoint:
+                    # Torn when its VM died: the name still says when it began.
+                    return self._clock() - started_by_name(entry.name.rpartition("/")[2]) > _ORPHAN_SECONDS
                 return record.ended is not None or self._clock() - record.heartbeat > _ORPHAN_SECONDS
         return False
 

@@ -22,7 +22,8 @@ from ..display.terminal import Terminal
 from ..durable import TEMPORARY, write_durably
 from ..errors import DamagedCheckpoint, UsageError
 from ..remotes import open_remote
-from ..sessions.identity import SessionRecord, is_session_id, new_session_id
+from ..sessions.identity import SessionRecord, new_session_id
+from ..training.journal import journals_in
 from .runs import FoundRun, first_good, open_run
 from .verbs import Verb, add_checkpoint, add_json
 
@@ -95,7 +96,7 @@ def _sessions(folder: RunFolder) -> set[str]:
     """The sessions that have left a checkpoint or a journal."""
     names = [path.stem for path in folder.checkpoints.glob("*.json")]
     savers = {found[2] for name in names if (found := NAME.fullmatch(name)) is not None}
-    return savers | {path.stem for path in folder.journals.glob("*.jsonl") if is_session_id(path.stem)}
+    return savers | journals_in(folder.journals).keys()
 
 
 def _pull(run: FoundRun, store: Store, manifest: Manifest) -> int:
@@ -113,11 +114,10 @@ def _pull(run: FoundRun, store: Store, manifest: Manifest) -> int:
 
 def _copy_journals(run: FoundRun, store: Store) -> None:
     """All of them: each is small, and together they are the history. They only grow, so the longer one is newer."""
-    for path in run.folder.journals.glob("*.jsonl"):
-        if is_session_id(path.stem):
-            data, there = path.read_bytes(), store.journal_path(path.stem)
-            if not there.exists() or there.stat().st_size < len(data):
-                write_durably(there, partial(_write, data))
+    for session, path in journals_in(run.folder.journals).items():
+        data, there = path.read_bytes(), store.journal_path(session)
+        if not there.exists() or there.stat().st_size < len(data):
+            write_durably(there, partial(_write, data))
 
 
 def _write(data: bytes, sink: BinaryIO) -> None:

@@ -19,6 +19,9 @@ __all__ = ["Retrying"]
 
 _T = TypeVar("_T")
 
+_JITTER = random.Random()
+"""A generator of its own: this runs beside the training, whose numbers must not depend on the weather."""
+
 
 class Retrying:
     """`inner`, tried up to `attempts` times; the ceiling of the waits doubles from `first_wait` to `longest_wait`."""
@@ -31,7 +34,7 @@ class Retrying:
         first_wait: float = 0.5,
         longest_wait: float = 30.0,
         wait: Callable[[float], None] = time.sleep,
-        jitter: Callable[[], float] = random.random,
+        jitter: Callable[[], float] = _JITTER.random,
     ) -> None:
         if attempts < 1:
             raise UsageError(f"attempts={attempts} never asks at all", hint="use attempts=1 to ask once")

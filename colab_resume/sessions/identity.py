@@ -7,6 +7,7 @@ that others can write to, so reading is strict and executes nothing.
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import reprlib
@@ -22,13 +23,22 @@ from typing import Any, BinaryIO, Literal, TypeGuard, get_args
 from ..durable import as_store_error, make_folder, write_durably
 from ..errors import DamagedCheckpoint, UsageError
 
-__all__ = ["Ending", "SessionRecord", "begin_session", "is_session_id", "new_session_id", "read_boot_id"]
+__all__ = [
+    "Ending",
+    "SessionRecord",
+    "begin_session",
+    "is_session_id",
+    "new_session_id",
+    "read_boot_id",
+    "started_by_name",
+]
 
 Ending = Literal["clean", "interrupted", "failed"]
 
 _ALPHABET = string.ascii_lowercase + string.digits
 _LARGEST = 64 * 1024
 _YEAR_10000 = 253402300800
+_STAMP = "%Y%m%dT%H%M%SZ"
 
 
 def new_session_id(choose: Callable[[str], str] = secrets.choice) -> str:
@@ -87,7 +97,7 @@ class SessionRecord:
     @property
     def file_name(self) -> str:
         """Sorts by time: `20261120T140211Z-k3f9a2.json`."""
-        return f"{datetime.fromtimestamp(self.started, UTC):%Y%m%dT%H%M%SZ}-{self.id}.json"
+        return f"{datetime.fromtimestamp(self.started, UTC):{_STAMP}}-{self.id}.json"
 
     def beat(self, now: float, step: int) -> SessionRecord:
         """A sign of life; whoever gives one has not ended, even if the user had interrupted it before."""
@@ -118,6 +128,14 @@ class SessionRecord:
                 f"a session record cannot be read: {reason}",
                 hint="it is only history; the checkpoints do not depend on it, and it can be deleted",
             ) from error
+
+
+def started_by_name(file_name: str) -> float:
+    """When a session began, by the name of its record; infinitely late if the name is another."""
+    try:
+        return datetime.strptime(file_name[:16], _STAMP).replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return math.inf
 
 
 def begin_session(

@@ -33,6 +33,9 @@ class Cursor:
         self._target = target
         self._arrive = arrive
         self._passes = start.passes
+        self._logged = start.logged
+        self._known = 0
+        self._passed: set[str] = set()
         self._loops = dict(start.loops)
         self._finished: tuple[int, ...] = ()
         self._stack: list[Loop] = []
@@ -86,11 +89,30 @@ class Cursor:
         return Position(
             step=self.step,
             passes=self._passes,
+            logged=self._logged,
             finished=self._finished,
             loops=dict(self._loops),
             frames=tuple(loop.frame for loop in self._stack),
             beside=tuple(beside.get(slot) for slot in range(max(beside, default=-1) + 1)),
         )
+
+    def pass_by(self, name: str) -> None:
+        """The top-level loop of this name has no turns left and is not entered."""
+        self._passed.add(name)
+        if self._target is not None and not self._target.frames:
+            self._come_home_after_loops(self._target)
+
+    def is_known(self) -> bool:
+        """Whether the record that is logged now was logged before the checkpoint; else it counts as logged now."""
+        if self._known:
+            self._known -= 1
+            return True
+        self._logged += 1
+        return False
+
+    def settle(self) -> None:
+        """A step or a turn is complete: what is logged from now on was logged after it."""
+        self._logged = self._known = 0
 
     def announce(self) -> int:
         """A pass is asked for; the number says when, since it may be opened later."""
@@ -153,6 +175,7 @@ class Cursor:
             if loop is self._stack[0]:
                 self._loops[loop.frame.name] = loop.frame.index
         loop.frame = replace(loop.frame, finished=())
+        self.settle()
 
     def close(self, loop: Loop) -> None:
         """This loop has come to its end, or was left by `break`; closing it again does nothing."""
@@ -169,6 +192,7 @@ class Cursor:
         """The code says that a step is complete; so it must be past the restored position."""
         if self.waits_for_no_loop:
             self._target = None
+            self._known = 0
         if self._target is not None:
             raise self._lost_the_way(", but the code has done a step without entering it")
 
@@ -200,8 +224,12 @@ class Cursor:
         beside = due[len(self._finished_here())]
         self._skipped_beside = (beside, self.announce())
         self._note_finished(beside)
-        if home and len(self._finished_here()) == len(due):
+        if not home or len(self._finished_here()) < len(due) or self._target is None:
+            return
+        if self._stack:
             self._come_home()
+        else:
+            self._come_home_after_loops(self._target)
 
     def _was_beside_a_skipped_one(self, asked: int) -> bool:
         """`zip(..., strict=True)` looks whether the second pass ends with the first, which was skipped just now."""
@@ -209,7 +237,14 @@ class Cursor:
         self._skipped_beside = (left - 1, skipped) if left and asked < skipped else (0, 0)
         return left > 0 and asked < skipped
 
+    def _come_home_after_loops(self, target: Position) -> None:
+        if len(self._finished) == len(target.finished) and self._passed >= target.loops.keys():
+            self._come_home()
+
     def _come_home(self) -> None:
+        # Before the first step nothing lies between the boundary and the logging: that code has just run again.
+        if self._target is not None and self._target.step and not self._target.frames:
+            self._known = self._target.logged
         self._target = None
         self._arrive()
 

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..checkpoints.names import whole_journals
 from ..durable import as_store_error, fsync_folder, make_folder, store_error
 from ..errors import DamagedCheckpoint, UsageError
 from ..sessions.identity import is_session_id
@@ -29,7 +30,7 @@ from .records import Mark, Record, Scalar, as_line, checked_record, json_object,
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-__all__ = ["History", "Journal", "Mark", "Record", "Scalar", "history", "journal_parent", "lost_records"]
+__all__ = ["History", "Journal", "Mark", "Record", "Scalar", "history", "journal_parent", "journals_in", "lost_records"]
 
 
 @dataclass(frozen=True)
@@ -173,15 +174,25 @@ def journal_parent(path: Path) -> Mark | None:
     """What the journal at `path` goes on from; None if from nothing, or if that cannot be read."""
     try:
         with path.open("rb") as stream:
-            return _parent(stream.readline().removesuffix(b"\n"), path.stem)
+            return _parent(stream.readline().removesuffix(b"\n"), path.stem[:6])
     except (OSError, ValueError, DamagedCheckpoint):
         return None
+
+
+def journals_in(folder: Path) -> dict[str, Path]:
+    """The longest whole journal of each session in a run's folder, on the VM's disk or on a remote."""
+    files = [(path.name, path.stat().st_size) for path in folder.glob("*.jsonl")]
+    return {session: folder / name for session, (_, name) in whole_journals(files).items()}
+
+
+def _journal_of(folder: Path, session: str) -> Path:
+    return journals_in(folder).get(session, folder / f"{session}.jsonl")
 
 
 def lost_records(folder: Path, mark: Mark) -> tuple[Record, ...]:
     """What `mark`'s session logged after it, as far as that arrived: nothing else depends on these lines."""
     try:
-        content = (folder / f"{mark.session}.jsonl").read_bytes()
+        content = _journal_of(folder, mark.session).read_bytes()
     except OSError:
         return ()
     return tuple(_records(content[mark.bytes :].split(b"\n")[:-1], mark.session)[0])
@@ -199,7 +210,7 @@ def _live_records(live: Journal, flaws: list[str]) -> list[Record]:
 def _marked_content(folder: Path, mark: Mark, flaws: list[str]) -> bytes:
     name = f"{mark.session}.jsonl"
     try:
-        content = (folder / name).read_bytes()[: mark.bytes]
+        content = _journal_of(folder, mark.session).read_bytes()[: mark.bytes]
     except OSError as error:
         flaws.append(f"{name} cannot be read ({error.strerror}): its records and all before it are missing")
         return b""

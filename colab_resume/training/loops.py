@@ -128,6 +128,7 @@ class Loops:
     def step_done(self) -> None:
         """A step of the user's own loop is complete."""
         self.cursor.step += 1
+        self.cursor.settle()
         self._events.at_boundary(savable=True, loop_ended=False)
 
     def _open(self, kind: Kind, name: str, *, origin: int = 0, look: str = "", asked: int = 0) -> Loop | None:
@@ -146,7 +147,10 @@ class Loops:
         elif again:
             self._events.already_complete(name, n)
         self.settled = True
-        return self.cursor.turns(name) < n
+        if self.cursor.turns(name) < n:
+            return True
+        self.cursor.pass_by(name)
+        return False
 
     def _turned(self, loop: Loop, *, last: bool) -> None:
         """The body of the loop has run: a boundary, unless a step of another loop is still under way."""

@@ -37,10 +37,12 @@ class Position:
 
     `frames`: the loops around the boundary, the last of which made it. `beside`: passes that are drawn from inside the
     last one, by slot; None is a free slot. `loops`: turns done by each named loop. `passes`: passes opened so far.
+    `logged`: records that were logged after the last boundary of the loops, and before this moment.
     """
 
     step: int = 0
     passes: int = 0
+    logged: int = 0
     finished: tuple[int, ...] = ()
     loops: Mapping[str, int] = field(default_factory=dict)
     frames: tuple[Frame, ...] = ()
@@ -51,6 +53,7 @@ class Position:
         return {
             "step": self.step,
             "passes": self.passes,
+            "logged": self.logged,
             "finished": list(self.finished),
             "loops": dict(self.loops),
             "frames": [_to_json(frame) for frame in self.frames],
@@ -64,6 +67,7 @@ class Position:
             position = cls(
                 step=_count(data["step"]),
                 passes=_count(data["passes"]),
+                logged=_count(data["logged"]),
                 finished=tuple(map(_count, data["finished"])),
                 loops={_text(name): _count(turns) for name, turns in data["loops"].items()},
                 frames=tuple(map(_from_json, data["frames"])),

@@ -74,7 +74,7 @@ def test_a_manifest_comes_after_its_packs_and_its_journal(
     puts = [name for verb, name in remote.seen if verb == "put" and not name.startswith(("sessions/", "run.json"))]
     assert len(made.packs) == 2
     assert sorted(puts[:2]) == [f"packs/{pack}" for pack in sorted(made.packs)]
-    assert puts[2:] == [f"journal/{SESSION}.jsonl", f"checkpoints/{made.name}.json"]
+    assert puts[2:] == [f"journal/{SESSION}-3.jsonl", f"checkpoints/{made.name}.json"]
 
 
 def test_the_session_says_that_it_is_there_before_its_first_pack(

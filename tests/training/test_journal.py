@@ -10,7 +10,6 @@ import os
 import resource
 import struct
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -142,30 +141,28 @@ def test_a_mark_is_exactly_the_bytes_that_were_logged_until_then(tmp_path: Path)
 def test_marks_taken_while_another_thread_logs_are_whole(tmp_path: Path) -> None:
     """A mark never falls inside a line and its hash is always that of its bytes."""
     journal = Journal(tmp_path, "aaaaaa", None)
-    logging = threading.Thread(target=log_losses, args=(journal, range(2000)))
+    marks: dict[int, Mark] = {}
+    enough = threading.Event()
+
+    def log_until_enough() -> None:
+        step = 0
+        while not enough.is_set():
+            step += 1
+            journal.log(step, {"loss": step / 3})
+
+    logging = threading.Thread(target=log_until_enough)
     logging.start()
-    marks = []
-    while logging.is_alive():
-        marks.append(journal.mark())
+    while len(marks) < 50:
+        mark = journal.mark()
+        marks[mark.bytes] = mark
         journal.sync()
+    enough.set()
     logging.join()
+    journal.sync()
     content = journal.path.read_bytes()
-    assert len({mark.bytes for mark in marks}) > 1
-    for mark in [*marks, journal.mark()]:
+    for mark in [*marks.values(), journal.mark()]:
         assert content[: mark.bytes].endswith(b"\n")
         assert hashlib.sha256(content[: mark.bytes]).hexdigest() == mark.sha256
-
-
-def test_logging_costs_less_than_20_microseconds(tmp_path: Path) -> None:
-    """The best of many rounds, because other processes share the machine."""
-    journal = Journal(tmp_path, "aaaaaa", None)
-    rounds = []
-    for _ in range(30):
-        start = time.perf_counter()
-        for step in range(100):
-            journal.log(step, {"loss": 0.123456789})
-        rounds.append((time.perf_counter() - start) / 100)
-    assert min(rounds) < 20e-6
 
 
 def test_a_torn_line_after_the_mark_is_no_flaw(tmp_path: Path) -> None:
