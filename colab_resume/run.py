@@ -37,6 +37,7 @@ __all__ = ["Run", "setup"]
 T = TypeVar("T")
 
 _EXIT_SECONDS = 30.0
+_CLOSE_SECONDS = 5.0
 _open_runs: dict[Path, Run] = {}
 
 
@@ -88,6 +89,7 @@ class Run:
         self._loops = Loops(self)
         self._pid = os.getpid()
         self._finished = False
+        self._best: Best | None = None
         self._begin()
         say(report(self.status()))
         atexit.register(self._at_exit)
@@ -173,7 +175,7 @@ class Run:
 
     def best(self, metric: str, mode: Literal["min", "max"]) -> None:
         """Keep the checkpoint with the best logged value of this metric, and save whenever there is a better one."""
-        self._saving.best = Best(metric, mode)
+        self._best = self._saving.best = Best(metric, mode)
 
     def status(self) -> Status:
         """What is saved where, what was lost, what it costs, what does not work."""
@@ -199,7 +201,8 @@ class Run:
         try:
             self._saving.flush(timeout)
         finally:
-            self._close(timeout)
+            # What is not safe by now is not waited for again: Ctrl-C must work, and the next start goes on from here.
+            self._close()
 
     # What the loops tell (LoopEvents).
 
@@ -245,6 +248,7 @@ class Run:
 
     def _begin(self) -> None:
         self._saving = Saving(self._root, self._remote, self._options, progress=byte_bar)
+        self._saving.best = self._best
         self._restored: Restored | None = self._saving.search.good
         self._loops.reset(Position.from_json(self._restored.manifest.position) if self._restored else None)
         self._moved = False
@@ -286,7 +290,7 @@ class Run:
                 f"{why}, and nothing was saved to go back to", hint="restart the kernel, and run the cells again"
             )
         self._saving.end("interrupted")
-        self._saving.close(_EXIT_SECONDS)
+        self._saving.close(_CLOSE_SECONDS)
         self._begin()
         say(f"{self.name} · {why}: back to step {self._loops.cursor.step}")
         self._apply(self._tracking.names())
@@ -320,11 +324,11 @@ class Run:
         if self._finished:
             raise UsageError(f"run {self.name!r} is finished", hint="call colab_resume.setup(...) again")
 
-    def _close(self, timeout: float | None) -> None:
+    def _close(self) -> None:
         self._finished = True
         _open_runs.pop(self._root, None)
         atexit.unregister(self._at_exit)
-        self._saving.close(timeout)
+        self._saving.close(_CLOSE_SECONDS)
         self._tell_problems()
 
     def _at_exit(self) -> None:
@@ -336,4 +340,4 @@ class Run:
             self._saving.flush(_EXIT_SECONDS)
         except ColabResumeError as error:
             warn(str(error))
-        self._close(_EXIT_SECONDS)
+        self._close()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import _thread
+import threading
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
@@ -14,8 +16,9 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 import colab_resume
+import colab_resume.run
 from colab_resume.errors import CheckpointError, EncodingError, NotSafe, RemoteRefused, StateMismatch, UsageError
-from colab_resume.remotes import BytesSource, Remote
+from colab_resume.remotes import BytesSource, Receipt, Remote, Source
 from colab_resume.testing import FaultyRemote, MemoryRemote
 
 
@@ -472,6 +475,74 @@ def test_tagged_and_best_checkpoints_are_kept(place: Place) -> None:
     steps = sorted(int(entry.name.split("/")[-1][:10]) for entry in place.remote.list("r/checkpoints"))
     assert steps[:2] == [3, 5]
     assert len(steps) == 4
+
+
+def test_the_best_is_still_watched_after_an_interrupt(place: Place) -> None:
+    """Going back to a boundary opens everything anew, and forgets nothing that was asked for."""
+    run, counter = place.setup(every=1000), Counter()
+    run.best("loss", "min")
+    run.track(counter=counter)
+    losses = [5.0, 3.0, 4.0, 6.0, 7.0]
+    for stop in (1, -1):
+        for step in run.steps(5):
+            if step == stop:
+                break
+            counter.n += 1
+            run.log(loss=losses[step])
+            _written(run)
+    run.finish()
+    steps = sorted(int(entry.name.split("/")[-1][:10]) for entry in place.remote.list("r/checkpoints"))
+    assert 2 in steps
+
+
+class Stuck(MemoryRemote):
+    """A remote that takes no pack until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached, self.let_go = threading.Event(), threading.Event()
+
+    def put(self, name: str, source: Source) -> Receipt:
+        if "/packs/" in name:
+            self.reached.set()
+            self.let_go.wait()
+        return super().put(name, source)
+
+
+def test_an_interrupt_ends_the_wait_for_a_remote_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C in `finish` works at once, although the mirror is in the middle of an upload."""
+    monkeypatch.setattr(colab_resume.run, "_CLOSE_SECONDS", 0.01)
+    remote = Stuck()
+    finishing, left = threading.Event(), threading.Event()
+    run = colab_resume.setup("r", store=tmp_path, remote=remote)
+
+    def interrupt() -> None:
+        remote.reached.wait()
+        finishing.wait()
+        _thread.interrupt_main()
+        while not left.wait(5):  # one that comes inside a garbage collector's callback is swallowed
+            _thread.interrupt_main()
+
+    class Finishing(Counter):
+        """Its state is asked for when `finish` makes the last checkpoint, and then `finish` only waits."""
+
+        def state_dict(self) -> dict[str, Any]:
+            if run.status().step == 1:
+                finishing.set()
+            return {}
+
+    run.track(last=Finishing())
+    for _ in run.steps(1):
+        pass
+    finishing.clear()
+    impatient = threading.Thread(target=interrupt)
+    impatient.start()
+    with pytest.raises(KeyboardInterrupt):
+        run.finish()
+    left.set()
+    impatient.join()
+    remote.let_go.set()
+    assert run.status().sent is None
 
 
 def test_a_save_outside_of_loops_is_made_at_once(place: Place) -> None:
