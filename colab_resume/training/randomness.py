@@ -138,8 +138,13 @@ class Stream:
 @contextmanager
 def seeded(seed: int, number: int) -> Iterator[None]:
     """Seed the global generators for item `number` of the pass with this seed; put them back afterwards."""
-    with Stream(_mix(seed, number)).drawing():
+    outside = [source.get() for source in _GLOBAL]
+    _seed_all(_GLOBAL, _mix(seed, number))
+    try:
         yield
+    finally:
+        for source, state in zip(_GLOBAL, outside, strict=True):
+            source.set(state)
 
 
 def _seed_all(sources: Iterable[_Source], seed: int) -> None:
