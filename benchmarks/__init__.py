@@ -1,0 +1,1 @@
+"""What saving and restoring cost, measured: `python -m benchmarks --help`."""
