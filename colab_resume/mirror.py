@@ -25,6 +25,9 @@ class Mirroring(Protocol):
     def problem(self) -> str: ...
 
     @property
+    def busy(self) -> bool: ...
+
+    @property
     def sent(self) -> Manifest | None: ...
 
     @property
@@ -41,6 +44,7 @@ class NoMirror:
     """There is no remote: nothing is ever safe, and nothing is waited for."""
 
     problem = ""
+    busy = False
     sent = None
     safe = None
 
@@ -72,6 +76,11 @@ class Mirror:
     def problem(self) -> str:
         """What keeps the remote from being equal to the store; empty if nothing does."""
         return "" if self._error is None else f"the remote is behind: {self._error}"
+
+    @property
+    def busy(self) -> bool:
+        """Whether a round is under way or due."""
+        return self._asked > self._done
 
     @property
     def sent(self) -> Manifest | None:

@@ -55,7 +55,8 @@ def setup(
     `remote`: where checkpoints survive the VM: a folder (a mounted Drive) or any object with the five members of
     `colab_resume.remotes.Remote`; without one, only restarts on this disk are survived. `store`: the folder on this
     machine's own disk (default: chosen for you). `every`: 500 steps, "5 min", or None for as often as is worth its
-    cost, which `budget` bounds: the part of the time that saving may take. `keep`: which checkpoints stay.
+    cost. `budget` bounds that cost: the part of the time that saving may take, stalls and slower steps together.
+    `keep`: which checkpoints stay.
 
     Raises `UsageError` for a name or option that cannot be meant, `RemoteError` if the remote cannot be asked,
     `NoGoodCheckpoint` if there are checkpoints and none can be read, `StoreError` if the disk refuses.
@@ -195,10 +196,10 @@ class Run:
         """
         if self._finished:
             return
-        if self._moved and self._loops.between_steps:
-            self.save()
-        self._saving.end("clean" if self._loops.between_steps else "interrupted")
         try:
+            if self._moved and self._loops.between_steps:
+                self.save()
+            self._saving.end("clean" if self._loops.between_steps else "interrupted")
             self._saving.flush(timeout)
         finally:
             # What is not safe by now is not waited for again: Ctrl-C must work, and the next start goes on from here.
@@ -220,14 +221,13 @@ class Run:
 
     def at_boundary(self, *, savable: bool, loop_ended: bool) -> None:
         """Capture the state if that is due."""
-        now = time.perf_counter()
-        self._loop_seconds += now - self._clock
-        self._clock = now
         if not self._loops.cursor.arrived:
             return
+        before, self._clock = self._clock, time.perf_counter()
+        self._loop_seconds += self._clock - before
         self._let_go_of_restored()
         self._moved = True
-        self._saving.note_step(self._loops.cursor.step, self._loop_seconds)
+        self._saving.note_step(self._loops.cursor.step, self._clock - before, self._loop_seconds)
         if loop_ended:
             self._saving.ask(None)
             self._saving.writer.wait(None)
@@ -235,6 +235,8 @@ class Run:
             self._save_if_due(whole=loop_ended)
         self._tracking.note_boundary()
         self._tell_news()
+        self._loop_seconds += time.perf_counter() - self._clock
+        self._clock = time.perf_counter()
 
     def entered_again(self, name: str) -> None:
         """Go back to the newest checkpoint."""

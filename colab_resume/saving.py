@@ -30,6 +30,7 @@ from .training.journal import Journal, Mark, Scalar, lost_records
 from .training.position import Position
 from .training.provenance import changes, provenance, versions
 from .training.replay import Replay
+from .training.slowdown import Slowdown
 from .training.snapshot import Staging
 from .writer import Draft, Writer
 
@@ -62,6 +63,7 @@ class Saving:
         self._tags: tuple[str, ...] = ()
         self._last: tuple[int, int] | None = None
         self._stalls: dict[tuple[int, int], float] = {}
+        self._slowdown = Slowdown()
         self._step = 0
         self.store = Store(root, session=self.session)
         try:
@@ -148,13 +150,16 @@ class Saving:
             remote=not isinstance(mirror, NoMirror),
             saves=self.saves,
             stall_seconds=self.stall_seconds,
+            slowed_seconds=self._slowdown.seconds,
             loop_seconds=loop_seconds,
             cadence=self.cadence.reason,
             problems=tuple(self.problems.values()),
         )
 
-    def note_step(self, step: int, loop_seconds: float) -> None:
-        """How far the training is, and how long its loop has run in this session."""
+    def note_step(self, step: int, step_seconds: float, loop_seconds: float) -> None:
+        """How far the training is, how long the last step took, and how long the loop has run in this session."""
+        if step > self._step:  # at the end of an epoch there was a validation, not a step
+            self._slowdown.note(step_seconds, disturbed=not self.writer.idle or self.mirror.busy)
         self._step = step
         self._pace = loop_seconds / max(1, step - self._first_step)
 
@@ -212,7 +217,7 @@ class Saving:
     def _written(self, draft: Draft, manifest: Manifest | None, seconds: float) -> None:
         """In the writer's thread, after each attempt."""
         stall = self._stalls.pop((draft.facts["step"], draft.facts["serial"]), 0.0)
-        self.cadence.saved(draft.facts["step"], stall=stall, write=seconds)
+        self.cadence.saved(draft.facts["step"], stall=stall + self._slowdown.settle(), write=seconds)
         if manifest is None:
             return
         self.saved = manifest

@@ -38,6 +38,8 @@ class Status:
     saves: int = 0
     stall_seconds: float = 0.0
     """How long the loop has stood still for saving, all in all."""
+    slowed_seconds: float = 0.0
+    """How much longer steps have taken while something was written or sent, all in all."""
     loop_seconds: float = 0.0
     """How long the loop has run, all in all."""
     cadence: str = ""
@@ -47,4 +49,4 @@ class Status:
     @property
     def cost(self) -> float:
         """The part of the loop's time that went into saving, between 0 and 1."""
-        return self.stall_seconds / self.loop_seconds if self.loop_seconds else 0.0
+        return (self.stall_seconds + self.slowed_seconds) / self.loop_seconds if self.loop_seconds else 0.0

@@ -541,8 +541,9 @@ def test_an_interrupt_ends_the_wait_for_a_remote_that_hangs(tmp_path: Path, monk
         run.finish()
     left.set()
     impatient.join()
-    remote.let_go.set()
     assert run.status().sent is None
+    remote.let_go.set()
+    assert run._saving.mirror.close(60)
 
 
 def test_a_save_outside_of_loops_is_made_at_once(place: Place) -> None:
