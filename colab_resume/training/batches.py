@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar, cast
 from weakref import WeakKeyDictionary
@@ -21,7 +22,8 @@ from weakref import WeakKeyDictionary
 import torch
 from torch.utils.data import DataLoader, IterableDataset
 
-from .randomness import Stream, generators_of, seeded
+from .generators import Source, own_generators
+from .randomness import Stream, seeded
 
 __all__ = ["Loaders", "look_of", "origin_of"]
 
@@ -44,6 +46,11 @@ class _SeededDataset:
         self._collate = collate
         self._batched = batched
 
+    @cached_property
+    def _own(self) -> list[Source]:
+        """Found where the dataset lives: in each worker its generators are other objects."""
+        return own_generators(self._dataset, self._collate)
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") or "_dataset" not in self.__dict__:
             raise AttributeError(name)
@@ -53,7 +60,7 @@ class _SeededDataset:
         return len(self._dataset)
 
     def __getitem__(self, request: _Request) -> Any:
-        with seeded(request.seed, request.number):
+        with seeded(request.seed, request.number, self._own):
             return self._collate(self._fetch(request.indices))
 
     __getitems__ = __getitem__
@@ -73,9 +80,9 @@ def _as_made(data: T) -> T:
 class _Requests:
     """The index sampler of the copied loader: the user's own, on streams of its own, from batch `first` on."""
 
-    def __init__(self, sampler: Any, generators: list[torch.Generator]) -> None:
+    def __init__(self, sampler: Any, own: list[Source]) -> None:
         self._sampler = sampler
-        self._generators = generators
+        self._own = own
         self.seed = 0
         self.first = 0
 
@@ -84,7 +91,7 @@ class _Requests:
 
     def __iter__(self) -> Iterator[_Request]:
         seed, first = self.seed, self.first
-        stream = Stream(seed, self._generators)
+        stream = Stream(seed, self._own)
         with stream.drawing():
             lists = iter(self._sampler)
             skipped = sum(1 for _ in islice(lists, first))
@@ -111,9 +118,12 @@ class Loaders:
 
 
 def origin_of(loader: Any) -> int:
-    """The number from which the seeds of a loader's passes are derived: its own generator's seed, or torch's."""
-    own = generators_of(loader, *_samplers(loader))
-    return own[0].initial_seed() if own else torch.initial_seed()
+    """The number from which the seeds of a loader's passes are derived: its own generator's seed, or torch's.
+
+    Generators of numpy and python do not remember what they began with, and where they are depends on when one asks.
+    """
+    seeds = (source.initial_seed() for source in _sampling_generators(loader))
+    return next((seed for seed in seeds if seed is not None), torch.initial_seed())
 
 
 def look_of(loader: Any) -> str:
@@ -126,14 +136,17 @@ def look_of(loader: Any) -> str:
     return f"{type(data).__qualname__}{size}"
 
 
-def _samplers(loader: Any) -> list[Any]:
-    batch_sampler = getattr(loader, "batch_sampler", None)
-    return [batch_sampler, getattr(batch_sampler, "sampler", None), getattr(loader, "sampler", None)]
+def _sampling_generators(loader: Any) -> list[Source]:
+    """What decides the order: the generators of the loader and its samplers, or of whatever else is iterated."""
+    if not isinstance(loader, DataLoader):
+        return own_generators(loader)
+    owners = (loader.generator, loader.batch_sampler, loader.sampler)
+    return own_generators(*owners, leave_out=[loader.dataset])
 
 
 def _seeded_copy(loader: DataLoader[Any]) -> tuple[DataLoader[Any], _Requests]:
     batched = loader.batch_sampler is not None
-    requests = _Requests(loader.batch_sampler if batched else loader.sampler, generators_of(loader, *_samplers(loader)))
+    requests = _Requests(loader.batch_sampler if batched else loader.sampler, _sampling_generators(loader))
     twin = copy.copy(loader)
     # DataLoader.__setattr__ refuses these names after construction; the copy's own dict is ours to write.
     twin.__dict__.update(
@@ -160,7 +173,7 @@ def _drawn(items: Iterator[T], stream: Stream) -> Iterator[T]:
 
 
 def _replayed(iterable: Iterable[T], seed: int, first: int) -> Iterator[T]:
-    stream = Stream(seed, generators_of(iterable))
+    stream = Stream(seed, _sampling_generators(iterable))
     with stream.drawing():
         items = iter(iterable)
         skipped = sum(1 for _ in islice(items, first))

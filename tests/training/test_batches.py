@@ -43,6 +43,34 @@ class Grouped(BatchSampler):
         return 7
 
 
+class OwnRandomness(Noisy):
+    """A dataset whose transform draws from generators of its own, as people write them."""
+
+    def __init__(self) -> None:
+        self.transform = [np.random.default_rng(1), random.Random(2), np.random.RandomState(3), torch.Generator()]
+
+    def __getitem__(self, index: int) -> tuple[int, float]:
+        arrays, plain, legacy, tensors = self.transform
+        noise = arrays.random() + plain.random() + legacy.rand() + torch.rand(1, generator=tensors).item()
+        return index, float(noise)
+
+
+class OwnOrder(BatchSampler):
+    """Keeps its generator from epoch to epoch, so that nobody can begin an epoch in the middle by itself."""
+
+    def __init__(self) -> None:
+        self.rng = np.random.default_rng(4)
+        self.other = random.Random(5)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        order = self.rng.permutation(21).tolist()
+        while order:
+            yield [order.pop(self.other.randrange(len(order))) for _ in range(3)]
+
+    def __len__(self) -> int:
+        return 7
+
+
 class Streamed(IterableDataset[int]):
     def __iter__(self) -> Iterator[int]:
         yield from torch.randperm(12).tolist()
@@ -60,6 +88,8 @@ def _loaders(workers: int) -> dict[str, Any]:
         "grouped": DataLoader(Noisy(), batch_sampler=Grouped(), **options),
         "own generator": DataLoader(Noisy(), 4, shuffle=True, generator=torch.Generator().manual_seed(5), **options),
         "single": DataLoader(Noisy(), None, shuffle=True, **options),
+        "own randomness": DataLoader(OwnRandomness(), 4, shuffle=True, **options),
+        "own order": DataLoader(Noisy(), batch_sampler=OwnOrder(), **options),
         "own collate": DataLoader(Noisy(), 4, shuffle=True, collate_fn=_shaken, **options),
     }
 

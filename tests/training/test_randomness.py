@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from colab_resume.training import randomness
-from colab_resume.training.randomness import Stream, generators_of, seeded
+from colab_resume.training.generators import own_generators
+from colab_resume.training.randomness import Stream, seeded
 
 
 def _draw() -> list[float]:
@@ -37,7 +38,7 @@ def test_code_inside_a_stream_leaves_no_trace_outside() -> None:
 def test_a_stream_depends_on_its_seed_alone_and_goes_on_where_it_stopped() -> None:
     """What happens outside between two drawings does not matter."""
     own = torch.Generator()
-    one, other = Stream(4, [own]), Stream(4, [own])
+    one, other = Stream(4, own_generators([own])), Stream(4, own_generators([own]))
     drawn = []
     for _ in range(2):
         with one.drawing():
@@ -83,10 +84,3 @@ def test_an_error_inside_a_stream_puts_the_generators_back() -> None:
     except KeyError:
         pass
     assert _draw() == expected
-
-
-def test_generators_are_found_once_each() -> None:
-    """A loader and its sampler often share one."""
-    sampler = torch.utils.data.RandomSampler(range(4), generator=torch.Generator())
-    loader = torch.utils.data.DataLoader(range(4), sampler=sampler, generator=sampler.generator)
-    assert generators_of(loader, sampler, None) == [sampler.generator]
