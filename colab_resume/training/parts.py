@@ -16,7 +16,7 @@ import torch
 
 from ..errors import UsageError
 
-__all__ = ["OptimizerPart", "Part", "Values", "part_for"]
+__all__ = ["OptimizerPart", "Part", "Values", "part_for", "plain_name"]
 
 
 class Part(Protocol):
@@ -116,8 +116,18 @@ class _FilePart:
             self._owner.load_state(str(path))
 
 
+def plain_name(key: str) -> str:
+    """A parameter's name without what `torch.compile` and `DataParallel` put into it."""
+    return key.replace("_orig_mod.", "").removeprefix("module.")
+
+
+def _by_plain_name(state: Mapping[str, Any]) -> dict[str, Any]:
+    plain = {plain_name(key): value for key, value in state.items()}
+    return plain if len(plain) == len(state) else dict(state)
+
+
 class _ModulePart:
-    """A `torch.nn.Module`: parameters and buffers by name; shape and dtype must be the same."""
+    """A `torch.nn.Module`: parameters and buffers by plain name; shape and dtype must be the same."""
 
     kind = "module"
 
@@ -130,15 +140,19 @@ class _ModulePart:
     def differences(self, saved: Any) -> list[str]:
         if not isinstance(saved, Mapping):
             return [f"a module's state expected, {type(saved).__name__} saved"]
-        now = self._module.state_dict()
+        saved, now = _by_plain_name(saved), _by_plain_name(self._module.state_dict())
         lines = [f"{key} {_look(now[key])} is not in the checkpoint" for key in now if key not in saved]
         lines += [f"{key} {_look(saved[key])} is only in the checkpoint" for key in saved if key not in now]
-        for key in now:
-            if key in saved and _look(now[key]) != _look(saved[key]):
-                lines.append(f"{key} is {_look(saved[key])} in the checkpoint, {_look(now[key])} now")
+        for key, value in now.items():
+            if key in saved and _look(value) != _look(saved[key]):
+                lines.append(f"{key} is {_look(saved[key])} in the checkpoint, {_look(value)} now")
         return lines
 
     def load(self, saved: Any) -> None:
+        keys = {key: key for key in self._module.state_dict()}
+        if keys.keys() != saved.keys():
+            real = _by_plain_name(keys)
+            saved = {real[name]: value for name, value in _by_plain_name(saved).items()}
         self._module.load_state_dict(saved)
 
 

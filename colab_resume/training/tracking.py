@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import torch
 
 from ..errors import StateMismatch, UsageError
-from .parts import OptimizerPart, Part, Values, part_for
+from .parts import OptimizerPart, Part, Values, part_for, plain_name
 from .snapshot import take
 
 __all__ = ["RNG", "SavedParts", "Tracking", "VALUES"]
@@ -111,4 +111,4 @@ class Tracking:
 
     def _names(self) -> Mapping[int, str]:
         modules = [(name, thing) for name, thing in self._things.items() if isinstance(thing, torch.nn.Module)]
-        return {id(p): f"{name}.{key}" for name, module in modules for key, p in module.named_parameters()}
+        return {id(p): f"{name}.{plain_name(key)}" for name, module in modules for key, p in module.named_parameters()}

@@ -403,6 +403,32 @@ def test_layers_that_changed_places_are_noticed(place: Place) -> None:
         place.setup().track(**build(swap=True))
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")  # torch.compile's own
+@pytest.mark.parametrize("before", ["plain", "compiled", "parallel"])
+@pytest.mark.parametrize("after", ["plain", "compiled", "parallel"])
+def test_a_model_may_be_compiled_or_wrapped_on_either_side(place: Place, before: str, after: str) -> None:
+    """`torch.compile` and `DataParallel` put prefixes into the names; the weights and their moments are the same."""
+    wrap = {"plain": lambda net: net, "compiled": torch.compile, "parallel": nn.DataParallel}
+
+    def build(how: str) -> tuple[nn.Module, torch.optim.Optimizer]:
+        net = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+        opt = torch.optim.Adam(net.parameters())
+        sum(p.sum() for p in net.parameters()).backward()  # type: ignore[union-attr]
+        opt.step()
+        opt.zero_grad()
+        place.setup().track(net=wrap[how](net), opt=opt)
+        return net, opt
+
+    saved, moments = build(before)
+    for _ in place.runs[-1].steps(1):
+        pass
+    net, opt = build(after)
+    for name, value in saved.state_dict().items():
+        assert torch.equal(net.state_dict()[name], value)
+    for one, other in zip(moments.state.values(), opt.state.values(), strict=True):
+        assert torch.equal(one["exp_avg"], other["exp_avg"])
+
+
 def test_fp32_moments_of_a_bf16_parameter_are_not_rounded(place: Place) -> None:
     """`Optimizer.load_state_dict` would cast them."""
     weight = nn.Parameter(torch.ones(3, dtype=torch.bfloat16))
