@@ -226,6 +226,7 @@ class Run:
         before, self._clock = self._clock, time.perf_counter()
         self._loop_seconds += self._clock - before
         self._let_go_of_restored()
+        self._tracking.reach_boundary()
         self._moved = True
         self._saving.note_step(self._loops.cursor.step, self._clock - before, self._loop_seconds)
         if loop_ended:
@@ -233,7 +234,7 @@ class Run:
             self._saving.writer.wait(None)
         if savable:
             self._save_if_due(whole=loop_ended)
-        self._tracking.note_boundary()
+        self._tracking.leave_boundary()
         self._tell_news()
         self._loop_seconds += time.perf_counter() - self._clock
         self._clock = time.perf_counter()

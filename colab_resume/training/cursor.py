@@ -22,6 +22,23 @@ class Loop:
 
     def __init__(self, frame: Frame) -> None:
         self.frame = frame
+        self._drawn = 0
+        self._steps: list[int] = []
+
+    def hand_out(self) -> None:
+        """One more batch of this pass is handed to the user's code."""
+        self.frame = replace(self.frame, index=self.frame.index + 1)
+        self._drawn += 1
+
+    def draws_ahead(self) -> bool:
+        """Asked at each boundary of the user's own: whether the first step drew more than the second one needed.
+
+        Then the batch of the next step is drawn before the boundary, and a restart would skip it.
+        """
+        if len(self._steps) < 2:
+            self._steps.append(self._drawn)
+        self._drawn = 0
+        return len(self._steps) == 2 and self._steps[0] > self._steps[1] >= 1
 
 
 class Cursor:
@@ -161,7 +178,7 @@ class Cursor:
                 "know where it was",
                 hint="draw from it inside one loop `for step in run.steps(...)`, or open it anew in each epoch",
             )
-        loop.frame = replace(loop.frame, index=loop.frame.index + 1)
+        loop.hand_out()
 
     def turn(self, loop: Loop) -> None:
         """The body of this loop, which makes steps or counts epochs, has run once more."""
@@ -187,6 +204,14 @@ class Cursor:
             del self._stack[self._stack.index(loop) :]
             if self._stack or loop.frame.kind == "batches":
                 self._note_finished(beside)
+
+    def refuse_drawing_ahead(self) -> None:
+        """At a boundary of the user's own: the next step's batch must not have been drawn yet."""
+        if any(loop is not None and loop.draws_ahead() for loop in (*self._stack, *self._beside)):
+            raise UsageError(
+                "the batch of the next step was drawn before run.boundary(): after a restart it would be left out",
+                hint="call run.boundary() first and draw the next batch after it, or loop with run.steps(...)",
+            )
 
     def arrive_here(self) -> None:
         """The code says that a step is complete; so it must be past the restored position."""

@@ -123,6 +123,7 @@ class Loops:
     def own_loop(self) -> None:
         """The user's own loop says when a step is complete; from now on only it does."""
         self.cursor.arrive_here()
+        self.cursor.refuse_drawing_ahead()
         self._explicit = True
 
     def step_done(self) -> None:

@@ -161,7 +161,7 @@ class OptimizerPart:
 
     Torch matches optimizer state to parameters by position, so that two layers that changed places would silently
     swap their moments; the names kept here notice it. Gradients are kept when the optimizer has not stepped since
-    they were made (accumulation), or when they live on from step to step instead of being set to None.
+    they were made (accumulation), and unless it has been seen that they are made anew in each step.
     """
 
     kind = "optimizer"
@@ -170,7 +170,7 @@ class OptimizerPart:
         self._optimizer = optimizer
         self._names = names
         self._stepped = False
-        self._lives_on = False
+        self._live_on: bool | None = None  # not known before two boundaries were seen: then they are kept
         self._sample: tuple[int, int] | None = None
         self._hook = optimizer.register_step_post_hook(self._note_step)
 
@@ -179,15 +179,21 @@ class OptimizerPart:
         """Whether gradients wait for a step of this optimizer."""
         return not self._stepped and any(parameter.grad is not None for parameter in self._parameters())
 
-    def note_boundary(self) -> None:
-        """A training step begins; called at every boundary, after it was captured."""
-        self._stepped = False
-        gradient = next((p.grad for p in self._parameters() if p.grad is not None), None)
-        sample = None if gradient is None else (gradient.data_ptr(), gradient._version)
-        # A gradient made anew after zero_grad(set_to_none=True) counts its changes from the start again.
-        if sample and self._sample and sample[0] == self._sample[0] and sample[1] > self._sample[1]:
-            self._lives_on = True
+    def reach_boundary(self) -> None:
+        """A step has ended: see whether gradients have lived through it. Called before anything is captured."""
+        gradients = (parameter.grad for parameter in self._parameters())
+        # Sparse gradients have no memory of their own to know them by.
+        dense = (one for one in gradients if one is not None and one.layout == torch.strided)
+        sample = next(((one.data_ptr(), one._version) for one in dense), None)
+        if sample and self._sample:
+            # One made anew after zero_grad(set_to_none=True) counts its changes from the start again.
+            lived = sample[0] == self._sample[0] and sample[1] > self._sample[1]
+            self._live_on = bool(self._live_on) or lived
         self._sample = sample
+
+    def leave_boundary(self) -> None:
+        """The next step begins."""
+        self._stepped = False
 
     def release(self) -> None:
         """Take the hook off the optimizer."""
@@ -198,8 +204,8 @@ class OptimizerPart:
             "optimizer": self._optimizer.state_dict(),
             "parameters": self._describe(),
         }
-        if self._lives_on or self.mid_accumulation:
-            state["gradients"] = [parameter.grad for parameter in self._parameters()]
+        if self._live_on is not False or self.mid_accumulation:
+            state["gradients"] = [_pack(parameter.grad) for parameter in self._parameters()]
         return state
 
     def differences(self, saved: Any) -> list[str]:
@@ -222,9 +228,9 @@ class OptimizerPart:
         self._undo_casts(saved["optimizer"])
         gradients = saved.get("gradients")
         for place, parameter in enumerate(self._parameters()):
-            gradient = gradients[place] if gradients else None
+            gradient = _unpack(gradients[place]) if gradients else None
             parameter.grad = None if gradient is None else gradient.to(parameter.device)
-        self._stepped = False
+        self._stepped, self._live_on, self._sample = False, None, None
 
     def _undo_casts(self, saved: Any) -> None:
         """`load_state_dict` casts moments to the parameter's dtype: fp32 ones of a bf16 parameter would be rounded."""
@@ -247,6 +253,20 @@ class OptimizerPart:
             [[names.get(id(p)), list(p.shape), str(p.dtype).removeprefix("torch.")] for p in group["params"]]
             for group in self._optimizer.param_groups
         ]
+
+
+def _pack(gradient: torch.Tensor | None) -> Any:
+    """A sparse gradient as what it consists of: only tensors with memory of their own can be stored."""
+    if gradient is None or gradient.layout == torch.strided:
+        return gradient
+    return {"indices": gradient._indices(), "values": gradient._values(), "shape": list(gradient.shape)}
+
+
+def _unpack(saved: Any) -> torch.Tensor | None:
+    if isinstance(saved, dict):
+        return torch.sparse_coo_tensor(saved["indices"], saved["values"], saved["shape"], check_invariants=True)
+    gradient: torch.Tensor | None = saved
+    return gradient
 
 
 def part_for(name: str, thing: Any, names: Callable[[], Mapping[int, str]]) -> Part:

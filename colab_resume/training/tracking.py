@@ -95,10 +95,15 @@ class Tracking:
         self._postponed = self._postponed + 1 if waiting and self._postponed < _POSTPONE_AT_MOST else 0
         return self._postponed == 0
 
-    def note_boundary(self) -> None:
-        """A training step begins."""
+    def reach_boundary(self) -> None:
+        """A step has ended, and nothing is captured yet."""
         for part in self._optimizers():
-            part.note_boundary()
+            part.reach_boundary()
+
+    def leave_boundary(self) -> None:
+        """The next step begins."""
+        for part in self._optimizers():
+            part.leave_boundary()
 
     def _optimizers(self) -> Iterator[OptimizerPart]:
         return (part for part in self._parts.values() if isinstance(part, OptimizerPart))

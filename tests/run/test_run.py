@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import _thread
 import threading
-from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,55 +11,15 @@ from typing import Any
 import pytest
 import torch
 from checkpoints.drafts import sealed
+from run.conftest import Counter, Place
 from torch import nn
 from torch.utils.data import DataLoader
 
 import colab_resume
 import colab_resume.run
 from colab_resume.errors import CheckpointError, EncodingError, NotSafe, RemoteRefused, StateMismatch, UsageError
-from colab_resume.remotes import BytesSource, Receipt, Remote, Source
+from colab_resume.remotes import BytesSource, Receipt, Source
 from colab_resume.testing import FaultyRemote, MemoryRemote
-
-
-class Counter:
-    """The smallest object that has a state."""
-
-    def __init__(self) -> None:
-        self.n = 0
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"n": self.n}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.n = state["n"]
-
-
-class Place:
-    """A store and a remote; every `setup` is a new session on them, as after a restart of the process."""
-
-    def __init__(self, folder: Path) -> None:
-        self.store = folder
-        self.remote: Remote = MemoryRemote()
-        self.runs: list[colab_resume.Run] = []
-
-    def setup(self, **options: Any) -> colab_resume.Run:
-        self.leave()
-        run = colab_resume.setup("r", store=self.store, remote=self.remote, **{"every": 1, **options})
-        self.runs.append(run)
-        return run
-
-    def leave(self) -> None:
-        """The process ends in peace, wherever its loops are."""
-        for run in self.runs:
-            run._at_exit()
-        self.runs.clear()
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
-    found = Place(tmp_path)
-    yield found
-    found.leave()
 
 
 def _written(run: colab_resume.Run) -> None:
@@ -630,6 +589,30 @@ def test_a_pass_that_outlives_its_loop_is_refused(place: Place) -> None:
         for _ in run.epochs(2):
             for _ in run.batches(DataLoader(range(4), 2)):  # type: ignore[arg-type]
                 next(other)
+
+
+def test_drawing_the_next_batch_before_the_boundary_is_refused(place: Place) -> None:
+    """A restart would leave that batch out; that is said in the second step, not found out after the first restart."""
+    run = place.setup()
+    batches = run.batches([1, 2, 3, 4, 5])
+    next(batches)
+    next(batches)
+    run.boundary()
+    next(batches)
+    with pytest.raises(UsageError, match="drawn before run"):
+        run.boundary()
+
+
+def test_a_loader_may_be_drawn_from_now_and_then(place: Place) -> None:
+    """In a loop of one's own, a second loader that is needed every other step is no mistake."""
+    run = place.setup()
+    often, seldom = run.batches(list(range(9))), run.batches(list(range(9)))
+    for step in range(6):
+        next(often)
+        if step % 2 == 0:
+            next(seldom)
+        run.boundary()
+    assert run.status().step == 6
 
 
 def test_without_a_remote_nothing_is_called_safe(tmp_path: Path) -> None:
