@@ -12,7 +12,8 @@ from typing import Any, Protocol
 import torch
 
 from ..errors import StateMismatch, UsageError
-from .parts import OptimizerPart, Part, Values, part_for, plain_name
+from .optimizers import OptimizerPart
+from .parts import Part, Values, part_for, plain_name
 from .snapshot import take
 
 __all__ = ["RNG", "SavedParts", "Tracking", "VALUES"]
