@@ -18,7 +18,7 @@ from .checkpoints.manifest import Manifest
 from .checkpoints.replica import Replica
 from .checkpoints.retention import Best, Keep, kept
 from .checkpoints.store import Store
-from .errors import ColabResumeError, DamagedCheckpoint, NotSafe, RemoteRefused, StoreError
+from .errors import CheckpointError, ColabResumeError, DamagedCheckpoint, NotSafe, RemoteRefused, StoreError
 from .mirror import Mirror, Mirroring, NoMirror
 from .remotes import Remote
 from .restore import Progress, Search, find
@@ -224,6 +224,9 @@ class Saving:
         self.saves += 1
         self.mirror.wake()
         self._alive().save(self.store.sessions)
+        self._clear_away()
+
+    def _clear_away(self) -> None:
         manifests = [self.store.read(name) for name in self.store.names()]
         self.store.sweep(kept(manifests, self.options.keep, self.best))
 
@@ -248,8 +251,10 @@ class Saving:
         try:
             self.journal.close()
             self._record.save(self.store.sessions)
-        except StoreError as error:
-            self.writer.problem = f"the session's own record could not be saved: {error}"
+            # A checkpoint that was being sent when its time came was left alone then.
+            self._clear_away()
+        except (StoreError, CheckpointError) as error:
+            self.writer.problem = f"the store could not be left in order: {error}"
         finally:
             self.store.close()
 

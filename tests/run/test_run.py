@@ -531,6 +531,22 @@ def test_an_interrupt_ends_the_wait_for_a_remote_that_hangs(tmp_path: Path, monk
     assert run._saving.mirror.close(60)
 
 
+def test_what_could_not_be_cleared_away_while_it_was_sent_goes_in_the_end(tmp_path: Path) -> None:
+    """Retention leaves a checkpoint alone while it is uploaded; when the run is closed, it is gone as well."""
+    remote = Stuck()
+    run = colab_resume.setup("r", store=tmp_path, remote=remote, every=1)
+    for step in run.steps(9):
+        _written(run)
+        remote.reached.wait()
+        if step == 6:
+            break
+    store = run._saving.store
+    assert store.names()[0].startswith("0000000000-")
+    remote.let_go.set()
+    run.finish()
+    assert [name[:10] for name in store.names()] == ["0000000004", "0000000005", "0000000006"]
+
+
 def test_a_save_outside_of_loops_is_made_at_once(place: Place) -> None:
     """Even twice at the same step: each is a checkpoint of its own."""
     run, counter = place.setup(), Counter()
