@@ -49,7 +49,7 @@ class Options:
 
 
 class Saving:
-    """Opened for one session. `restored` is the good checkpoint in `search`, if one was found."""
+    """Opened for one session. `search` says what was found; its `good` checkpoint is what the session goes on from."""
 
     def __init__(self, root: Path, remote: Remote | None, options: Options, *, progress: Progress) -> None:
         self.session = new_session_id()

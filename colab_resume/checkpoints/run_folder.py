@@ -80,9 +80,3 @@ class RunFolder:
         """Where the metrics of this session lie."""
         checkpoint_name(0, session)
         return self.journals / f"{session}.jsonl"
-
-    def session_path(self, name: str) -> Path:
-        """Where the record of a session lies; its name is a time and the session."""
-        if not name.isascii() or not name.replace("-", "").isalnum():
-            raise UsageError(f"{name!r:.90} is not the name of a record", hint="Take it from the session.")
-        return self.sessions / f"{name}.json"

@@ -14,6 +14,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -86,12 +87,10 @@ class VM:
 
     def told(self) -> Iterator[dict[str, Any]]:
         """What it has told since the last call, without waiting."""
-        try:
+        with suppress(BlockingIOError):  # it lives and has no more to tell at the moment
             while block := os.read(self.pipe, 1 << 16):
                 self._text += block
                 self._heard = time.monotonic()
-        except BlockingIOError:
-            pass  # it lives and has no more to tell at the moment
         *lines, self._text = self._text.split(b"\n")
         yield from map(json.loads, lines)
 

@@ -81,12 +81,16 @@ class OptimizerPart:
                     lines.append(f"group {group} place {place} is {_say(old)} in the checkpoint, {_say(new)} now")
         return lines
 
+    def drop_gradients(self) -> None:
+        """Forget what was not saved; for all optimizers before any is loaded, since they may share parameters."""
+        for parameter in self._parameters():
+            parameter.grad = None
+
     def load(self, saved: Any) -> None:
         self._optimizer.load_state_dict(saved["optimizer"])
         self._undo_casts(saved["optimizer"])
-        gradients = saved.get("gradients")
-        for place, parameter in enumerate(self._parameters()):
-            gradient = _unpack(gradients[place]) if gradients else None
+        for parameter, packed in zip(self._parameters(), saved.get("gradients", ()), strict=False):
+            gradient = _unpack(packed)
             parameter.grad = None if gradient is None else gradient.to(parameter.device)
         self._stepped, self._live_on, self._sample = False, None, None
 

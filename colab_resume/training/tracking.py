@@ -83,6 +83,9 @@ class Tracking:
                 "the objects are not those of the checkpoint; nothing was applied:\n  " + "\n  ".join(lines),
                 hint="build the same objects as before, or start a run with another name",
             )
+        for part in (self._parts[name] for name in found):
+            if isinstance(part, OptimizerPart):
+                part.drop_gradients()
         for name in found:
             self._parts[name].load(states.pop(name))
         return found

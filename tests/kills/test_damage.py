@@ -162,6 +162,23 @@ def _remove(path: Path) -> None:
     path.unlink()
 
 
+def _assert_the_one_before_is_used(
+    zygote: Zygote,
+    run: _Killed,
+    place: str,
+    which: Callable[[Path, Manifest], Path],
+    harm: Callable[[Path], None],
+) -> None:
+    newest, before, *_ = manifests(run.disk)
+    harm(which(run.folder / place, newest))
+    if place == "drive":
+        shutil.rmtree(run.disk)
+    result, text = run.go_on(zygote, remote=place == "drive")
+    assert _was_noticed(text, newest, before), text
+    assert [line.split(":")[0] for line in result.set_aside] == [newest.name]
+    assert not result.problems
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("harm", [_truncate, _empty, _extend, _remove])
 @pytest.mark.parametrize("place", ["disk", "drive"])
@@ -169,15 +186,7 @@ def test_a_pack_of_the_wrong_length_is_noticed_and_the_checkpoint_before_is_used
     zygote: Zygote, killed: _Killed, tmp_path: Path, place: str, harm: Callable[[Path], None]
 ) -> None:
     """A byte less, a byte more, none at all, no file."""
-    newest, before, *_ = manifests(killed.disk)
-    run = killed.copy(tmp_path / "run")
-    harm(_own_pack(run.folder / place, newest))
-    if place == "drive":
-        shutil.rmtree(run.disk)
-    result, text = run.go_on(zygote, remote=place == "drive")
-    assert _was_noticed(text, newest, before), text
-    assert [line.split(":")[0] for line in result.set_aside] == [newest.name]
-    assert not result.problems
+    _assert_the_one_before_is_used(zygote, killed.copy(tmp_path / "run"), place, _own_pack, harm)
 
 
 @pytest.mark.parametrize("harm", [_truncate, _empty, _extend])
@@ -186,15 +195,7 @@ def test_a_manifest_of_the_wrong_length_is_noticed_and_the_checkpoint_before_is_
     zygote: Zygote, killed: _Killed, tmp_path: Path, place: str, harm: Callable[[Path], None]
 ) -> None:
     """A byte less, a byte more, none at all."""
-    newest, before, *_ = manifests(killed.disk)
-    run = killed.copy(tmp_path / "run")
-    harm(_manifest(run.folder / place, newest))
-    if place == "drive":
-        shutil.rmtree(run.disk)
-    result, text = run.go_on(zygote, remote=place == "drive")
-    assert _was_noticed(text, newest, before), text
-    assert [line.split(":")[0] for line in result.set_aside] == [newest.name]
-    assert not result.problems
+    _assert_the_one_before_is_used(zygote, killed.copy(tmp_path / "run"), place, _manifest, harm)
 
 
 @pytest.mark.parametrize("harm", [_truncate, _empty, _extend, _remove])

@@ -131,6 +131,35 @@ def test_gradients_go_on_however_they_are_zeroed(place: Place, zeroing: str) -> 
     assert found == train()
 
 
+def test_optimizers_that_share_parameters_keep_what_one_of_them_accumulates(place: Place) -> None:
+    """One steps every time, the other every third time over gradients that the first leaves alone."""
+
+    def train(stop: int = -1) -> list[Any]:
+        torch.manual_seed(0)
+        net = nn.ModuleDict({"shared": nn.Linear(3, 1), "own": nn.Linear(3, 1)})
+        slow = optim.SGD(net.parameters(), 0.01)
+        fast = optim.SGD([*net["own"].parameters(), net["shared"].bias], 0.01, momentum=0.9)
+        run = place.setup()
+        run.track(net=net, slow=slow, fast=fast)
+        for step in run.steps(200):
+            run._saving.writer.wait(None)
+            if step == stop:
+                break
+            net["own"].zero_grad()
+            (net["shared"](torch.randn(4, 3)) + net["own"](torch.randn(4, 3))).square().mean().backward()
+            fast.step()
+            if step % 90 == 89:
+                slow.step()
+                slow.zero_grad()
+        return [parameter.tolist() for parameter in net.parameters()]
+
+    train(80)
+    found = train()
+    assert 60 < (place.runs[-1].status().restored or 0) <= 80
+    place.move("elsewhere")
+    assert found == train()
+
+
 def test_sparse_gradients_go_on(place: Place) -> None:
     """SparseAdam keeps dense moments for gradients that are not."""
 
