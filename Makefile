@@ -6,7 +6,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 SHELL := /bin/bash
 
 BIN := .venv/bin
-INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt --editable
+INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt
 # Two workers: the tests that use the machine itself (mounts, memory) share the xdist group `machine`, hence one worker.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 
@@ -63,10 +63,17 @@ $(BIN)/python:
 	@$(FIND_PYTHON); "$$python" -m venv --clear .venv || { rm -rf .venv; exit 1; }
 
 .venv/.demo-ready: $(BIN)/python pyproject.toml constraints.txt
-	$(INSTALL) ".[demo]"
+	$(INSTALL) --editable ".[demo]"
 	@touch $@
 
 # The test extra contains the demo extra.
-.venv/.test-ready: $(BIN)/python pyproject.toml constraints.txt
-	$(INSTALL) ".[test]"
+.venv/.test-ready: $(BIN)/python pyproject.toml constraints.txt .venv/.torchvision-ready
+	$(INSTALL) --editable ".[test]"
 	@touch $@ .venv/.demo-ready
+
+# Beside the other packages, where only a test that asks for it finds it: with the CPU build of torch it cannot be
+# imported without tests/shim, and packages that use it where it is there would fail.
+.venv/.torchvision-ready: $(BIN)/python constraints.txt
+	rm -rf .venv/torchvision
+	$(INSTALL) --no-deps --target .venv/torchvision torchvision
+	@touch $@
