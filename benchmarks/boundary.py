@@ -45,7 +45,7 @@ def measure_boundary(settings: Settings, folder: Path, tick: Callable[[], object
         found[_EMPTY, "run.steps"].append((plain, looped))
         found[_EMPTY, "run.boundary() in a loop of one's own"].append((plain, _own_loop(own, settings.turns)))
         for workers, loader in loaders.items():
-            pair = _seconds_each(loader), _seconds_each(loading.batches(loader))
+            pair = _seconds_each(loader), _seconds_each(loading.batches(loader, ahead=False))
             found[f"a DataLoader, workers: {workers}", "run.batches"].append(pair)
         tick()
     for run in (named, own, loading):

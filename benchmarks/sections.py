@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .boundary import boundaries, measure_boundary
+from .entering import entries, measure_entering
 from .restoring import measure_restoring, restores
 from .sample import Row
 from .saving import loops, measure_saving
@@ -53,10 +54,15 @@ gives batches of 16 images of 3 x 32 x 32 floats, shuffled; workers persist, and
 What `run.batches` adds is done where the batch is made: in the workers, if there are any, and then the training notices
 it only where loading is the bottleneck, as it is here."""
 
+_ENTERING = """\
+A restart enters a pass where the run stopped: the sampler's index lists up to there are drawn again and thrown away,
+and no data is loaded. Here 1 000 000 items in batches of 32, entered at the last batch, the worst case."""
+
 SECTIONS = {
     "saving": Section(title="What saving costs the loop", text=_SAVING, count=loops, measure=measure_saving),
     "restoring": Section(title="What a restart costs", text=_RESTORING, count=restores, measure=measure_restoring),
     "boundary": Section(
         title="What a step costs at which nothing is saved", text=_BOUNDARY, count=boundaries, measure=measure_boundary
     ),
+    "entering": Section(title="What it takes to enter a pass", text=_ENTERING, count=entries, measure=measure_entering),
 }

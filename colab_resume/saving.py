@@ -178,6 +178,11 @@ class Saving:
         self._asked = True
         self._tags = (*self._tags, *([tag] if tag is not None else []))
 
+    @property
+    def can_afford_one_more(self) -> bool:
+        """Whether a save now, out of turn, costs no more than the budget allows."""
+        return self.writer.idle and self.cadence.can_afford_one_more()
+
     def is_due(self, step: int) -> bool:
         """Whether to save at this boundary; never while the last save is in hand."""
         seen = self._last is not None and self._last[0] == step

@@ -20,8 +20,9 @@ def _blocks(kind: str) -> list[str]:
 
 @pytest.mark.slow
 def test_the_example_runs_and_runs_again(tmp_path: Path) -> None:
-    """The first time it trains, the second time it finds that all is done."""
-    (block,) = _blocks("python")
+    """The first time it trains, the second time it finds that all is done; before, the check finds nothing."""
+    example, check = _blocks("python")
+    block = example.replace("for epoch in", f"{check}for epoch in", 1)
     drive, store = tmp_path / "drive", tmp_path / "home"
     script = tmp_path / "example.py"
     assert block.count("/content/drive/MyDrive/colab_resume") == 1
@@ -33,6 +34,7 @@ def test_the_example_runs_and_runs_again(tmp_path: Path) -> None:
         done = subprocess.run(command, env={"HOME": str(store)}, capture_output=True, text=True, check=True)
         said.append(done.stdout)
         subprocess.run(["rm", "-r", str(store)], check=True)
+    assert all("check · ok" in text for text in said)
     assert "first start, nothing to restore" in said[0]
     assert "restored   step 160, verified" in said[1]
 

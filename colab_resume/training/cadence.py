@@ -125,6 +125,7 @@ class Cadence:
         self._begun = False
         self._next_step = 0
         self._next_time = -math.inf
+        self._captured = -math.inf
         self._interval, self._reason = self._choice()
 
     @property
@@ -145,16 +146,23 @@ class Cadence:
             return step >= self._next_step
         return self._clock() >= self._next_time
 
+    def can_afford_one_more(self) -> bool:
+        """Whether a save now, out of turn, keeps the budget: the last one is long enough ago."""
+        if not self._stalls:
+            return True
+        return self._clock() - self._captured >= max(median(self._stalls), _LEAST_STALL) / self._budget
+
     def saved(self, step: int, *, stall: float, write: float) -> None:
         """A save that was captured at `step` is over, well or not: it held the loop for `stall` seconds and took
         `write` more in the background. Intervals run from capture to capture."""
+        self._captured = self._clock() - stall - write
         self._stalls.append(stall)
         self._writes.append(write)
         self._interval, self._reason = self._choice()
         if isinstance(self.every, EverySteps):
             self._next_step = (step // self.every.steps + 1) * self.every.steps
         elif self._interval is not None:
-            self._next_time = self._clock() - stall - write + self._interval
+            self._next_time = self._captured + self._interval
         self._begun = True
 
     def _begin(self, step: int) -> None:

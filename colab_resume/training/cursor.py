@@ -18,27 +18,27 @@ __all__ = ["Cursor", "Loop"]
 
 
 class Loop:
-    """One open loop of the running code; what the cursor gives out and knows again."""
+    """One open loop of the running code; what the cursor gives out and knows again.
 
-    def __init__(self, frame: Frame) -> None:
+    `ahead`: whether the code draws each batch before it has trained on the one before; None if nobody said. `drawn`:
+    how many batches were handed out in this process.
+    """
+
+    def __init__(self, frame: Frame, *, ahead: bool | None = None) -> None:
         self.frame = frame
-        self._drawn = 0
-        self._steps: list[int] = []
+        self.ahead = ahead
+        self.drawn = 0
+
+    @property
+    def way_back(self) -> Frame:
+        """The frame to go on from: a batch that waits in the code's hands must be drawn again."""
+        in_hand = bool(self.ahead and self.drawn)
+        return replace(self.frame, index=self.frame.index - 1) if in_hand else self.frame
 
     def hand_out(self) -> None:
         """One more batch of this pass is handed to the user's code."""
         self.frame = replace(self.frame, index=self.frame.index + 1)
-        self._drawn += 1
-
-    def draws_ahead(self) -> bool:
-        """Asked at each boundary of the user's own: whether the first step drew more than the second one needed.
-
-        Then the batch of the next step is drawn before the boundary, and a restart would skip it.
-        """
-        if len(self._steps) < 2:
-            self._steps.append(self._drawn)
-        self._drawn = 0
-        return len(self._steps) == 2 and self._steps[0] > self._steps[1] >= 1
+        self.drawn += 1
 
 
 class Cursor:
@@ -60,6 +60,7 @@ class Cursor:
         self._dormant = {slot: frame for slot, frame in enumerate(start.beside) if frame is not None}
         self._tick = 0
         self._skipped_beside = (0, 0)
+        self._in_hand = False
 
     def __contains__(self, loop: Loop) -> bool:
         return loop in self._stack or loop in self._beside
@@ -95,13 +96,32 @@ class Cursor:
         """The loop whose turns are the training's steps: the outermost one that is not over epochs."""
         return self._stack[-1] if self._stack and self._stack[-1].frame.kind != "epochs" else None
 
+    @property
+    def in_hand(self) -> bool:
+        """Whether a pass has ended while its last batch was still to be trained on."""
+        return self._in_hand
+
+    @property
+    def draws_ahead(self) -> bool:
+        """Whether all that is open is one pass whose batches are drawn ahead."""
+        return [loop.ahead for loop in self._stack] == [True]
+
+    @property
+    def depth(self) -> int:
+        """How many loops are open inside each other."""
+        return len(self._stack)
+
+    def level(self, loop: Loop) -> int:
+        """How many loops there are around this one."""
+        return self._stack.index(loop)
+
     def turns(self, name: str) -> int:
         """How many turns the top-level loop of this name has completed."""
         return self._loops.get(name, 0)
 
     def position(self) -> Position:
         """The position now; true only at a boundary."""
-        live = {slot: loop.frame for slot, loop in enumerate(self._beside) if loop is not None}
+        live = {slot: loop.way_back for slot, loop in enumerate(self._beside) if loop is not None}
         beside = {**self._dormant, **live}
         return Position(
             step=self.step,
@@ -109,7 +129,7 @@ class Cursor:
             logged=self._logged,
             finished=self._finished,
             loops=dict(self._loops),
-            frames=tuple(loop.frame for loop in self._stack),
+            frames=tuple(loop.way_back for loop in self._stack),
             beside=tuple(beside.get(slot) for slot in range(max(beside, default=-1) + 1)),
         )
 
@@ -136,15 +156,24 @@ class Cursor:
         self._tick += 1
         return self._tick
 
-    def open(self, kind: Kind, *, name: str, origin: int = 0, look: str = "", asked: int = 0) -> Loop | None:
+    def open(
+        self,
+        kind: Kind,
+        *,
+        name: str,
+        origin: int = 0,
+        look: str = "",
+        asked: int = 0,
+        ahead: bool | None = None,
+    ) -> Loop | None:
         """Enter a loop; None if the restored position says that this loop is over.
 
         Loops over epochs or steps at the top level are known by their names. All others are known by their place:
         the n-th one inside the current turn of the loop around them. A pass gets a seed made from `origin`, the seed
         of the generator it would draw from, and from its number in the whole run.
         """
-        if self._owner is not None:
-            return self._open_beside(kind, name, origin, look)
+        if self._owner is not None or (ahead and self._steps_are_due()):
+            return self._open_beside(kind, name, origin, look, ahead)
         named = not self._stack and kind != "batches"
         if self._target is not None:
             level, frames = len(self._stack), self._target.frames
@@ -153,14 +182,30 @@ class Cursor:
                 self._skip(due, home=level == len(frames))
                 return None
             if level < len(frames):
-                return self._follow(frames[level], kind, name, look)
+                return self._follow(frames[level], kind, name, look, ahead)
         if self._was_beside_a_skipped_one(asked):
             return None
         if self._target is not None:
             self._come_home()
-        loop = Loop(self._fresh(kind, name, origin, look, index=self.turns(name) if named else 0))
+        loop = Loop(self._fresh(kind, name, origin, look, index=self.turns(name) if named else 0), ahead=ahead)
         self._stack.append(loop)
         return loop
+
+    def make_way_for_steps(self) -> None:
+        """A loop over steps begins after the first batch was drawn for it: the loop makes the steps, not the pass."""
+        self._beside.insert(0, self._stack.pop())
+
+    def count_draw(self, loop: Loop, *, last: bool) -> int:
+        """How many steps have been done when this pass, which makes the steps, is asked for one more batch."""
+        waited, self._in_hand = self._in_hand, bool(loop.ahead and last)
+        done = waited + (loop.drawn > 1 or not loop.ahead)
+        self.step += done
+        return done
+
+    def put_down(self) -> None:
+        """Whatever was in the code's hands has been trained on."""
+        self.step += self._in_hand
+        self._in_hand = False
 
     def makes_steps(self, loop: Loop) -> bool:
         """Whether the turns of this loop are the training's steps.
@@ -172,13 +217,13 @@ class Cursor:
 
     def hand_out(self, loop: Loop) -> None:
         """One more batch of this pass is handed to the user's code."""
-        if loop not in self:
-            raise UsageError(
-                "a pass over data goes on after the loop that it was drawn in has ended: after a restart nobody would "
-                "know where it was",
-                hint="draw from it inside one loop `for step in run.steps(...)`, or open it anew in each epoch",
-            )
+        self._refuse_outliving(loop, "a pass over data")
         loop.hand_out()
+
+    def count_inside(self, loop: Loop) -> None:
+        """One more turn of a loop over steps that runs inside a step of another loop."""
+        self._refuse_outliving(loop, f"loop {loop.frame.name!r}")
+        loop.frame = replace(loop.frame, index=loop.frame.index + 1)
 
     def turn(self, loop: Loop) -> None:
         """The body of this loop, which makes steps or counts epochs, has run once more."""
@@ -186,6 +231,7 @@ class Cursor:
             raise self._lost_the_way(", but the code has gone on without entering it")
         del self._stack[self._stack.index(loop) + 1 :]
         if loop.frame.kind == "epochs":
+            self.put_down()
             self._clear_beside()
         if loop.frame.kind != "batches":
             loop.frame = replace(loop.frame, index=loop.frame.index + 1)
@@ -205,12 +251,13 @@ class Cursor:
             if self._stack or loop.frame.kind == "batches":
                 self._note_finished(beside)
 
-    def refuse_drawing_ahead(self) -> None:
-        """At a boundary of the user's own: the next step's batch must not have been drawn yet."""
-        if any(loop is not None and loop.draws_ahead() for loop in (*self._stack, *self._beside)):
+    def refuse_steps_inside(self) -> None:
+        """The pass that makes the steps goes on: no loop over steps may be in the middle of a turn then."""
+        if any(loop is not None and loop.frame.kind != "batches" for loop in self._beside):
             raise UsageError(
-                "the batch of the next step was drawn before run.boundary(): after a restart it would be left out",
-                hint="call run.boundary() first and draw the next batch after it, or loop with run.steps(...)",
+                "a pass that was begun before run.steps() is drawn from inside of it: after a restart nobody would "
+                "know whether its first batch was trained on",
+                hint="say run.batches(loader, ahead=True) if it was drawn ahead, or begin the pass inside the loop",
             )
 
     def arrive_here(self) -> None:
@@ -221,12 +268,18 @@ class Cursor:
         if self._target is not None:
             raise self._lost_the_way(", but the code has done a step without entering it")
 
-    def _open_beside(self, kind: Kind, name: str, origin: int, look: str) -> Loop:
+    def _steps_are_due(self) -> bool:
+        """Whether the way back leads into a loop over steps next, whose first batch is drawn before it begins."""
+        if self._target is None or self._stack or not self._target.frames:
+            return False
+        return self._target.frames[0].kind == "steps" and len(self._finished) >= len(self._target.finished)
+
+    def _open_beside(self, kind: Kind, name: str, origin: int, look: str, ahead: bool | None) -> Loop:
         slot = next((slot for slot, other in enumerate(self._beside) if other is None), len(self._beside))
         want = self._dormant.pop(slot, None)
         if want is not None and (want.kind, want.name, want.look) != (kind, name, look):
             raise self._another_way(want, kind, name, look)
-        loop = Loop(want or self._fresh(kind, name, origin, look, index=0))
+        loop = Loop(want or self._fresh(kind, name, origin, look, index=0), ahead=ahead)
         self._beside[slot : slot + 1] = [loop]
         return loop
 
@@ -236,10 +289,10 @@ class Cursor:
         self._passes += 1
         return Frame(kind=kind, name=name, look=look, seed=_pass_seed(origin, self._passes))
 
-    def _follow(self, want: Frame, kind: Kind, name: str, look: str) -> Loop:
+    def _follow(self, want: Frame, kind: Kind, name: str, look: str, ahead: bool | None) -> Loop:
         if (want.kind, want.name, want.look) != (kind, name, look):
             raise self._another_way(want, kind, name, look)
-        loop = Loop(replace(want, finished=()))
+        loop = Loop(replace(want, finished=()), ahead=ahead)
         self._stack.append(loop)
         if self._target and len(self._stack) == len(self._target.frames) and not want.finished:
             self._come_home()
@@ -272,6 +325,14 @@ class Cursor:
             self._known = self._target.logged
         self._target = None
         self._arrive()
+
+    def _refuse_outliving(self, loop: Loop, what: str) -> None:
+        if loop not in self:
+            raise UsageError(
+                f"{what} goes on after the loop that it was drawn in has ended: after a restart nobody would know "
+                "where it was",
+                hint="draw from it inside one loop `for step in run.steps(...)`, or open it anew in each epoch",
+            )
 
     def _clear_beside(self) -> None:
         self._beside.clear()

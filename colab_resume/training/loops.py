@@ -7,11 +7,13 @@ training *unsettled* until control is seen to go on around it, and nothing is ca
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from ..errors import UsageError
-from .batches import Loaders, look_of, origin_of
 from .cursor import Cursor, Loop
+from .data import randomness
+from .data.batches import Loaders, Pass, look_of, origin_of, size_of
+from .looked_through import looked_through
 from .position import Kind, Position
 
 __all__ = ["LoopEvents", "Loops"]
@@ -30,6 +32,26 @@ class LoopEvents(Protocol):
 
     def begins(self) -> None:
         """A training that restored nothing enters its first loop."""
+        ...
+
+    def hands_out_first(self) -> None:
+        """The first batch of the whole run is about to be handed out."""
+        ...
+
+    def drawn_again(self) -> None:
+        """A second one is asked for; `UsageError` if the first was not trained on."""
+        ...
+
+    def before_a_pause(self) -> None:
+        """After the next boundary something long may come that is no step, such as a validation."""
+        ...
+
+    def epoch_ended(self) -> None:
+        """The next boundary is the end of an epoch."""
+        ...
+
+    def saves_next(self) -> bool:
+        """Whether the state would be captured at the next boundary."""
         ...
 
     def at_boundary(self, *, savable: bool, loop_ended: bool) -> None:
@@ -51,15 +73,33 @@ class Loops:
     def __init__(self, events: LoopEvents) -> None:
         self._events = events
         self._loaders = Loaders()
-        self.reset(None)
+        self.reset(None, None)
 
-    def reset(self, target: Position | None) -> None:
-        """Begin at this position; loops that are still open belong to the past."""
+    def reset(self, target: Position | None, saved: Any) -> None:
+        """Begin at this position, with what `state` gave there; loops that are still open belong to the past."""
         self.cursor = Cursor(target, self._events.arrived)
         self.settled = True
         self._entered: set[str] = set()
         self._begun = target is not None
+        self._first_step = target is None or target.step == 0
         self._explicit = self.cursor.waits_for_no_loop and self.cursor.step > 0
+        self._counted_draws = False
+        saved = saved or {"turns": [], "passes": {}, "loaders": {"loaders": [], "made anew": []}}
+        self._turns: list[Any] = list(saved["turns"])
+        self._saved: dict[str, Any] = dict(saved["passes"])
+        self._loaders.bring_back(saved["loaders"])
+        self._keeping: dict[Loop, Pass[Any]] = {}
+        self._kept: dict[Loop, Any] = {}
+
+    def state(self) -> Any:
+        """What goes with the position: how the generators stood when each open epoch began, and the state of the
+        loaders that keep one."""
+        passes = {
+            str(loop.frame.seed): self._kept[loop] if loop in self._kept else items.state()
+            for loop, items in self._keeping.items()
+            if loop in self.cursor
+        }
+        return {"turns": self._turns[: self.cursor.depth], "passes": passes, "loaders": self._loaders.kept()}
 
     @property
     def on_the_way_back(self) -> bool:
@@ -68,17 +108,21 @@ class Loops:
 
     @property
     def between_steps(self) -> bool:
-        """Whether no loop is open and none was left early."""
-        return self.settled and not self.cursor.inside
+        """Whether no loop is open, none was left early, and no batch waits to be trained on."""
+        return self.settled and not self.cursor.inside and not self.cursor.in_hand
 
     @property
     def current_step(self) -> int:
         """The number of the step that user code is in, or of the last one if it is in none; the first one is 1."""
-        return self.cursor.step + (self._explicit or self.cursor.in_step or not self._begun)
+        inside = self._explicit or self.cursor.in_step or self.cursor.in_hand or not self._begun
+        return self.cursor.step + inside
 
     def counted(self, kind: Kind, n: int, name: str) -> Iterator[int]:
         """The turns of a loop over epochs or steps, from 0 or where the run stopped, up to `n`."""
         _check_count(n, kind)
+        if kind == "steps" and self.cursor.draws_ahead:
+            self._refuse_counted_draws("run.steps()")
+            self.cursor.make_way_for_steps()
         if (not self.cursor.inside or name in self._entered) and not self._enter(n, name):
             return
         loop = self._open(kind, name)
@@ -86,6 +130,8 @@ class Loops:
             return
         try:
             while loop.frame.index < n:
+                if kind == "epochs":
+                    self._begin_turn(loop)
                 yield loop.frame.index
                 self._turned(loop, last=loop.frame.index + 1 == n)
         except BaseException:  # GeneratorExit is `break`; anything else came out of the data or a boundary
@@ -94,22 +140,27 @@ class Loops:
         finally:
             self.cursor.close(loop)
 
-    def batches(self, loader: Iterable[T]) -> Iterator[T]:
-        """The batches of one pass, from where the run stopped."""
-        return self._batches(loader, self.cursor.announce())
+    def batches(self, loader: Iterable[T], *, ahead: bool | None = None) -> Iterable[T]:
+        """The loader, of which each iteration is a pass from where the run stopped."""
+        return looked_through(loader, lambda: self._batches(loader, ahead, self.cursor.announce()))
 
-    def _batches(self, loader: Iterable[T], asked: int) -> Iterator[T]:
+    def _batches(self, loader: Iterable[T], ahead: bool | None, asked: int) -> Iterator[T]:
         if not self.cursor.inside and not self.settled:
             self._events.entered_again("batches")
-        loop = self._open("batches", "batches", origin=origin_of(loader), look=look_of(loader), asked=asked)
+        self._loaders.meet(loader)
+        look = look_of(loader) + ", drawn ahead" * bool(ahead)
+        loop = self._open("batches", "batches", origin=origin_of(loader), look=look, asked=asked, ahead=ahead)
         if loop is None:
             return
         try:
-            items = self._loaders.start(loader, seed=loop.frame.seed, first=loop.frame.index)
+            items, size = self._start(loader, loop), size_of(loader)
+            if self._first_step:
+                self._events.hands_out_first()
             item = next(items, _END)
             while item is not _END:
                 self.cursor.hand_out(loop)
                 yield cast("T", item)
+                self._asked_for_more(loop, items, size)
                 # The next batch is drawn before the boundary, on streams of its own: so the boundary after the last
                 # batch is known to be that, and no checkpoint lies between two passes that run side by side.
                 item = next(items, _END)
@@ -119,11 +170,13 @@ class Loops:
             raise
         finally:
             self.cursor.close(loop)
+            self._keeping.pop(loop, None)
+            self._kept.pop(loop, None)
 
     def own_loop(self) -> None:
         """The user's own loop says when a step is complete; from now on only it does."""
+        self._refuse_counted_draws("run.boundary()")
         self.cursor.arrive_here()
-        self.cursor.refuse_drawing_ahead()
         self._explicit = True
 
     def step_done(self) -> None:
@@ -132,11 +185,50 @@ class Loops:
         self.cursor.settle()
         self._events.at_boundary(savable=True, loop_ended=False)
 
-    def _open(self, kind: Kind, name: str, *, origin: int = 0, look: str = "", asked: int = 0) -> Loop | None:
+    def _open(self, kind: Kind, name: str, **about: Any) -> Loop | None:
         if not self._begun:
             self._begun = True
             self._events.begins()
-        return self.cursor.open(kind, name=name, origin=origin, look=look, asked=asked)
+        return self.cursor.open(kind, name=name, **about)
+
+    def _start(self, loader: Iterable[T], loop: Loop) -> Pass[T]:
+        frame = loop.frame
+        saved = self._saved.pop(str(frame.seed), None)
+        items = self._loaders.start(loader, seed=frame.seed, first=frame.index, saved=saved)
+        if items.keeps_state:
+            self._keeping[loop] = items
+            if loop.ahead:
+                self._kept[loop] = items.state()
+        return items
+
+    def _asked_for_more(self, loop: Loop, items: Pass[Any], size: int | None) -> None:
+        """One more batch is asked for, and not drawn yet: the state of a loader that keeps one is taken now."""
+        makes_steps = self.cursor.makes_steps(loop) and not self._explicit
+        if makes_steps and self._first_step:
+            self._first_step = False
+            if loop.ahead is None:
+                self._events.drawn_again()
+        if makes_steps and self.cursor.epoch is not None and loop.drawn and loop.frame.index + 1 == size:
+            self._events.before_a_pause()  # after the last batch itself lies no checkpoint, see `_turned`
+        if loop in self._keeping and (loop.ahead or (makes_steps and self._events.saves_next())):
+            self._kept[loop] = items.state()
+
+    def _begin_turn(self, loop: Loop) -> None:
+        """What an epoch draws before its first batch is drawn again when a restart leads into the middle of it."""
+        level = self.cursor.level(loop)
+        if self.cursor.arrived:
+            self._turns[level:] = [randomness.capture()]
+        elif level < len(self._turns):
+            randomness.restore(self._turns[level])
+
+    def _refuse_counted_draws(self, where: str) -> None:
+        if self._counted_draws and not self._explicit:
+            raise UsageError(
+                f"batches were drawn several times before the first {where}, and each time counted as a step: after "
+                "a restart the wrong batch would come next",
+                hint="say run.batches(loader, ahead=True) if the next batch is drawn before the step on the last one "
+                "is done; if a step needs several batches, draw them inside `for step in run.steps(n)`",
+            )
 
     def _enter(self, n: int, name: str) -> bool:
         """Whether the top-level loop of this name has turns left; brings an interrupted training back first."""
@@ -156,21 +248,35 @@ class Loops:
     def _turned(self, loop: Loop, *, last: bool) -> None:
         """The body of the loop has run: a boundary, unless a step of another loop is still under way."""
         stepping = self.cursor.makes_steps(loop)
-        if loop not in self.cursor or (stepping and self._explicit and loop.frame.kind == "batches"):
+        if loop.frame.kind == "steps" and not stepping:
+            self.cursor.count_inside(loop)
+        elif loop not in self.cursor or not (stepping or loop.frame.kind == "epochs"):
             return
-        if stepping:
-            self.cursor.step += 1
-        elif loop.frame.kind != "epochs":
-            return
-        else:
-            self.settled = True
+        elif loop.frame.kind != "batches":
+            self.cursor.step += stepping
+            if not stepping:
+                self.settled = True
+                self._events.epoch_ended()
+            self._reach_boundary(loop, last=last)
+        elif not self._explicit:
+            self.cursor.refuse_steps_inside()
+            done = self.cursor.count_draw(loop, last=last)
+            self._counted_draws |= done > 0 and self.cursor.epoch is None
+            if done or last:
+                self._reach_boundary(loop, last=last)
+
+    def _reach_boundary(self, loop: Loop, *, last: bool) -> None:
         self.cursor.turn(loop)
         if last:
             self.cursor.close(loop)
         # After its last batch a pass inside an epoch is no place to go on from: it would hand out nothing, and what
         # follows it, say `print(loss)`, would find no `loss`. The end of the epoch is.
-        savable = not (last and stepping and self.cursor.inside)
-        self._events.at_boundary(savable=savable, loop_ended=not self.cursor.inside)
+        over = last and loop.frame.kind == "batches" and (self.cursor.inside or self.cursor.in_hand)
+        stale = loop in self._keeping and loop in self.cursor and loop not in self._kept
+        ended = not self.cursor.inside and not self.cursor.in_hand
+        self._events.at_boundary(savable=not (over or stale), loop_ended=ended)
+        if not loop.ahead:
+            self._kept.pop(loop, None)
 
     def _left_early(self, loop: Loop) -> None:
         """The body that was left counts as a step, so that step numbers do not depend on where it was left."""

@@ -7,20 +7,26 @@ list of differences is raised before anything has changed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 
 from ..errors import StateMismatch, UsageError
-from .optimizers import OptimizerPart
-from .parts import Part, Values, part_for, plain_name
+from .objects.modules import ModulePart, by_plain_name
+from .objects.optimizers import OptimizerPart
+from .objects.parts import Part, Values, part_for
 from .snapshot import take
 
-__all__ = ["RNG", "SavedParts", "Tracking", "VALUES"]
+__all__ = ["MODULES", "RNG", "SavedParts", "Tracking", "VALUES"]
 
 VALUES = "run.state"
 RNG = "run.rng"
+MODULES = "run.modules"
+"""What the states of modules leave out."""
+
 _POSTPONE_AT_MOST = 64
+
+P = TypeVar("P")
 
 
 class SavedParts(Protocol):
@@ -37,7 +43,7 @@ class Tracking:
     def __init__(self) -> None:
         self.values = Values()
         self._things: dict[str, Any] = {VALUES: self.values}
-        self._parts: dict[str, Part] = {VALUES: part_for(VALUES, self.values, self._names)}
+        self._parts: dict[str, Part] = {VALUES: part_for(VALUES, self.values, self._parameters)}
         self._postponed = 0
 
     def replaced(self, objects: Mapping[str, Any]) -> list[str]:
@@ -51,7 +57,7 @@ class Tracking:
             if not name.isidentifier():
                 raise UsageError(f"{name!r} cannot be a tracked name", hint="use a name as for a variable")
             if self._things.get(name) is not thing:
-                parts[name] = part_for(name, thing, self._names)
+                parts[name] = part_for(name, thing, self._parameters)
         for name, part in parts.items():
             old = self._parts.get(name)
             if isinstance(old, OptimizerPart):
@@ -62,32 +68,51 @@ class Tracking:
         """Name, kind and live state of each object, in the order in which they were tracked."""
         for name, part in self._parts.items():
             yield name, part.kind, part.state()
+        if extras := {name: part.extras() for name, part in self._of(ModulePart)}:
+            yield MODULES, "modules", extras
 
     def names(self) -> list[str]:
         """The names that are tracked."""
         return list(self._parts)
+
+    def things(self) -> list[Any]:
+        """The objects that are tracked, in the order in which they were."""
+        return list(self._things.values())
 
     def check(self, names: Iterable[str]) -> None:
         """Raise `EncodingError` now, and not at the first save, if the state of one of these cannot be stored."""
         for name in names:
             take(name, self._parts[name].state())
 
-    def apply(self, saved: SavedParts, names: Iterable[str]) -> list[str]:
-        """Put the saved state into the objects of these names; returns those for which something was saved."""
+    def apply(self, saved: SavedParts, names: Iterable[str], *, final: bool = False) -> list[str]:
+        """Put the saved state into the objects of these names; returns those for which something was saved.
+
+        Until it is `final`, modules and optimizers stay as the code has made them in what only the training changed:
+        extras of modules are not applied, and an optimizer may lack parameter groups.
+        """
         kinds = saved.kinds()
         found = [name for name in names if name in kinds]
         states = {name: saved.part(name) for name in found}
+        extras = _extras(saved) if final else {}
         lines = [f"{name}: {line}" for name in found for line in self._differences(name, kinds[name], states[name])]
+        if final and not lines:
+            lines = [f"{name}: {line}" for name in found for line in self._differences_at_last(name, states, extras)]
         if lines:
             raise StateMismatch(
                 "the objects are not those of the checkpoint; nothing was applied:\n  " + "\n  ".join(lines),
                 hint="build the same objects as before, or start a run with another name",
             )
-        for part in (self._parts[name] for name in found):
-            if isinstance(part, OptimizerPart):
-                part.drop_gradients()
+        for name, optimizer in self._of(OptimizerPart, found):
+            optimizer.add_missing_groups(states[name]) if final else optimizer.reset_groups()
+        for _, optimizer in self._of(OptimizerPart, found):
+            optimizer.drop_gradients()
         for name in found:
             self._parts[name].load(states.pop(name))
+        for name, module in self._of(ModulePart, found):
+            if not final:
+                module.reset_extras()
+            elif name in extras:
+                module.load_extras(extras[name])
         return found
 
     def is_whole(self) -> bool:
@@ -95,22 +120,24 @@ class Tracking:
 
         After 64 such boundaries in a row the answer is yes all the same, and the gradients are saved with the rest.
         """
-        waiting = any(part.mid_accumulation for part in self._optimizers())
+        waiting = any(part.mid_accumulation for _, part in self._of(OptimizerPart))
         self._postponed = self._postponed + 1 if waiting and self._postponed < _POSTPONE_AT_MOST else 0
         return self._postponed == 0
 
     def reach_boundary(self) -> None:
         """A step has ended, and nothing is captured yet."""
-        for part in self._optimizers():
+        for _, part in self._of(OptimizerPart):
             part.reach_boundary()
 
-    def leave_boundary(self) -> None:
-        """The next step begins."""
-        for part in self._optimizers():
-            part.leave_boundary()
+    def leave_boundary(self, *, step_follows: bool) -> None:
+        """The next step begins, or what comes between two epochs."""
+        for _, part in self._of(OptimizerPart):
+            part.leave_boundary(step_follows=step_follows)
 
-    def _optimizers(self) -> Iterator[OptimizerPart]:
-        return (part for part in self._parts.values() if isinstance(part, OptimizerPart))
+    def _of(self, kind: type[P], names: Iterable[str] | None = None) -> list[tuple[str, P]]:
+        """The parts of this kind by name."""
+        parts = ((name, self._parts[name]) for name in (self._parts if names is None else names))
+        return [(name, part) for name, part in parts if isinstance(part, kind)]
 
     def _differences(self, name: str, kind: str, state: Any) -> list[str]:
         part = self._parts[name]
@@ -118,6 +145,24 @@ class Tracking:
             return [f"a {kind} in the checkpoint, a {part.kind} now"]
         return part.differences(state)
 
-    def _names(self) -> Mapping[int, str]:
+    def _differences_at_last(self, name: str, states: Mapping[str, Any], extras: Mapping[str, Any]) -> list[str]:
+        part = self._parts[name]
+        if isinstance(part, OptimizerPart):
+            return part.differences_at_last(states[name])
+        if isinstance(part, ModulePart) and name in extras:
+            return part.differences_of_extras(extras[name])
+        return []
+
+    def _parameters(self) -> Mapping[str, torch.Tensor]:
         modules = [(name, thing) for name, thing in self._things.items() if isinstance(thing, torch.nn.Module)]
-        return {id(p): f"{name}.{plain_name(key)}" for name, module in modules for key, p in module.named_parameters()}
+        return {
+            f"{name}.{plain}": parameter
+            for name, module in modules
+            for plain, parameter in by_plain_name(module.named_parameters()).items()
+        }
+
+
+def _extras(saved: SavedParts) -> Mapping[str, Any]:
+    """What was saved beside the states of the modules, by their names."""
+    extras = saved.part(MODULES) if MODULES in saved.kinds() else {}
+    return extras if isinstance(extras, dict) else {}

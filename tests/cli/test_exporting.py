@@ -44,7 +44,7 @@ def test_a_pt_file_needs_no_trust(call: Call, digits: Path, tmp_path: Path) -> N
     """torch.load(weights_only=True) takes the whole state; paths and enums have become plain."""
     assert call("export", digits, tmp_path / "all.pt").status == 0
     state = torch.load(tmp_path / "all.pt", weights_only=True)
-    assert set(state) == {"model", "opt", "run.state", "run.rng"}
+    assert set(state) == {"model", "opt", "run.loops", "run.modules", "run.rng", "run.state"}
     values = state["run.state"]
     assert (values["phase"], values["folder"], values["note"]) == ("warm", "a/b", "grün\n")
     assert 0 < values["best"] < math.inf

@@ -50,7 +50,8 @@ class Place:
     def leave(self) -> None:
         """The process ends in peace, wherever its loops are."""
         for run in self.runs:
-            run._at_exit()
+            if not run._finished:
+                run._at_exit()
         self.runs.clear()
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import _thread
+import random
 import threading
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from checkpoints.drafts import sealed
@@ -20,6 +22,7 @@ import colab_resume.run
 from colab_resume.errors import CheckpointError, EncodingError, NotSafe, RemoteRefused, StateMismatch, UsageError
 from colab_resume.remotes import BytesSource, Receipt, Source
 from colab_resume.testing import FaultyRemote, MemoryRemote
+from colab_resume.training.cadence import Cadence
 
 
 def _written(run: colab_resume.Run) -> None:
@@ -211,6 +214,57 @@ def test_values_survive_and_beat_their_defaults(place: Place) -> None:
     run.finish()
     kept = place.setup().state(best=0.0, seen=7)
     assert (kept.best, kept.seen) == (1.0, 7)
+
+
+def test_a_split_that_nobody_seeded_is_the_same_in_every_session(place: Place) -> None:
+    """Else a restart would validate on what was trained on; it must only be drawn after `setup`."""
+
+    def session(stop: int) -> list[Any]:
+        run = place.setup()
+        drawn = [torch.randperm(9).tolist(), np.random.permutation(9).tolist(), random.sample(range(9), 9)]
+        run.track(net=nn.Linear(1, 1))
+        later = torch.rand(2).tolist()
+        for step in run.steps(4):
+            _written(run)
+            if step == stop:
+                break
+        return [drawn, later]
+
+    found = []
+    for life, stop in enumerate((0, 2, 3)):
+        torch.manual_seed(life), np.random.seed(life), random.seed(life)
+        found.append(session(stop))
+    assert found[1:] == found[:1] * 2
+
+
+def test_what_an_epoch_draws_before_its_first_batch_is_drawn_again(place: Place) -> None:
+    """A restart in the middle of an epoch finds the same mask, and goes on with the same numbers after it."""
+
+    def train(stop: int) -> list[list[float]]:
+        run = place.setup()
+        for fold in run.epochs(2, name="folds"):
+            shift = torch.rand(1).item() + random.random()
+            for _ in run.epochs(2, name="epochs"):
+                mask = float(np.random.rand())
+                for _ in run.batches([1, 2]):
+                    if run.status().step == stop:
+                        return []
+                    run.log(fold=fold, shift=shift, mask=mask, noise=torch.rand(1).item())
+        return [list(record.values.values()) for record in run.history()]
+
+    def seed(number: int) -> None:
+        torch.manual_seed(number), np.random.seed(number), random.seed(number)
+
+    for life, stop in enumerate((1, 3, 5, 6, 7)):
+        seed(life)
+        train(stop)
+        place.leave()
+    seed(9)
+    found = train(-1)
+    assert len(found) == 8
+    place.move("elsewhere")
+    seed(0)
+    assert found == train(-1)
 
 
 def test_code_before_the_inner_loop_runs_again_and_does_no_harm(place: Place) -> None:
@@ -496,7 +550,7 @@ class Stuck(MemoryRemote):
 
 def test_an_interrupt_ends_the_wait_for_a_remote_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C in `finish` works at once, although the mirror is in the middle of an upload."""
-    monkeypatch.setattr(colab_resume.run, "_CLOSE_SECONDS", 0.01)
+    monkeypatch.setattr(colab_resume.run, "CLOSE_SECONDS", 0.01)
     remote = Stuck()
     finishing, left = threading.Event(), threading.Event()
     run = colab_resume.setup("r", store=tmp_path, remote=remote)
@@ -597,32 +651,74 @@ def test_a_boundary_outside_of_loops_is_the_users_own(place: Place) -> None:
     assert [(record.step, record.values["n"]) for record in run.history()] == [(1, 1), (2, 2), (3, 3), (4, 9)]
 
 
+def test_a_death_in_the_validation_repeats_one_step_and_the_validation(place: Place) -> None:
+    """However seldom is saved, there is a checkpoint before the last batch of an epoch, and one after the epoch."""
+
+    def session(*, dies: bool) -> list[tuple[int, int]]:
+        run = place.setup(every="10 h")
+        run._saving.cadence = Cadence("10 h", clock=lambda: float(run.status().step))
+        seen = []
+        for epoch in run.epochs(3):
+            for batch in run.batches(DataLoader(range(40), 2)):  # type: ignore[arg-type]
+                _written(run)
+                seen.append((epoch, int(batch[0])))
+            _written(run)
+            if epoch == 1 and dies:
+                break
+        return seen
+
+    assert len(session(dies=True)) == 40
+    assert place.setup(every="10 h").status().restored == 39
+    assert session(dies=False) == [(1, 38), *[(2, n) for n in range(0, 40, 2)]]
+
+
+@pytest.mark.parametrize("zeroing", ["before", "after"])
+def test_the_end_of_an_epoch_is_saved_whatever_gradients_are_left_over(place: Place, zeroing: str) -> None:
+    """What the last step has left is no accumulation; what is added to it in the pause is."""
+    net = nn.Linear(1, 1)
+    opt = torch.optim.SGD(net.parameters(), 0.1)
+    run = place.setup()
+    run.track(net=net, opt=opt)
+    for epoch in run.epochs(3):
+        _written(run)
+        assert run.status().saved == (3 * epoch if epoch < 2 else 5)
+        for x in run.batches(DataLoader(torch.ones(3, 1))):  # type: ignore[arg-type]
+            _written(run)
+            if zeroing == "before":
+                opt.zero_grad()
+            net(x).sum().backward()
+            opt.step()
+            if zeroing == "after":
+                opt.zero_grad()
+        _written(run)
+        if epoch == 1:
+            net(torch.ones(1, 1)).sum().backward()
+
+
+def test_saving_before_a_validation_keeps_the_budget(place: Place) -> None:
+    """Epochs that are shorter than a save is worth are not saved one by one."""
+    run = place.setup(every="10 h")
+    run._saving.cadence = Cadence("10 h", clock=lambda: run.status().step / 100)
+    for _ in run.epochs(50):
+        for _ in run.batches([1, 2, 3]):
+            _written(run)
+    assert run.status().saves < 50
+
+
 def test_a_pass_that_outlives_its_loop_is_refused(place: Place) -> None:
     """After a restart nobody would know where it was; that is said in the first session, not in the second."""
     run = place.setup()
-    other = run.batches(DataLoader(range(100), 1))  # type: ignore[arg-type]
+    other = iter(run.batches(DataLoader(range(100), 1)))  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="goes on after the loop that it was drawn in has ended"):
         for _ in run.epochs(2):
             for _ in run.batches(DataLoader(range(4), 2)):  # type: ignore[arg-type]
                 next(other)
 
 
-def test_drawing_the_next_batch_before_the_boundary_is_refused(place: Place) -> None:
-    """A restart would leave that batch out; that is said in the second step, not found out after the first restart."""
-    run = place.setup()
-    batches = run.batches([1, 2, 3, 4, 5])
-    next(batches)
-    next(batches)
-    run.boundary()
-    next(batches)
-    with pytest.raises(UsageError, match="drawn before run"):
-        run.boundary()
-
-
 def test_a_loader_may_be_drawn_from_now_and_then(place: Place) -> None:
     """In a loop of one's own, a second loader that is needed every other step is no mistake."""
     run = place.setup()
-    often, seldom = run.batches(list(range(9))), run.batches(list(range(9)))
+    often, seldom = iter(run.batches(list(range(9)))), iter(run.batches(list(range(9))))
     for step in range(6):
         next(often)
         if step % 2 == 0:

@@ -239,3 +239,16 @@ def test_what_the_user_asked_for_is_shown_as_it_is() -> None:
     ):
         cadence.saved(1, stall=100.0, write=100.0)
         assert (cadence.interval, cadence.reason) == (interval, reason)
+
+
+def test_one_more_save_out_of_turn_keeps_the_budget() -> None:
+    """A save of 0.1 s at a budget of 2 % may come 5 s after the last one, whatever the interval; the first at once."""
+    clock = Clock()
+    for every in (None, 500, "10 h"):
+        cadence = Cadence(every, clock=clock)
+        assert cadence.can_afford_one_more()
+        cadence.saved(1, stall=0.1, write=0.0)
+        clock.now += 4.8
+        assert not cadence.can_afford_one_more()
+        clock.now += 0.2
+        assert cadence.can_afford_one_more()

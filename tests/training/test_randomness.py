@@ -7,9 +7,9 @@ import random
 import numpy as np
 import torch
 
-from colab_resume.training import randomness
-from colab_resume.training.generators import own_generators
-from colab_resume.training.randomness import Stream, seeded
+from colab_resume.training.data import randomness
+from colab_resume.training.data.generators import own_generators
+from colab_resume.training.data.randomness import Stream, seeded
 
 
 def _draw() -> list[float]:

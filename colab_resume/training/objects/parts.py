@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import torch
 
-from ..errors import UsageError
+from ...errors import UsageError
+from .modules import ModulePart
 from .optimizers import OptimizerPart
 
-__all__ = ["Part", "Values", "part_for", "plain_name"]
+__all__ = ["Part", "Values", "part_for"]
 
 
 class Part(Protocol):
@@ -117,55 +118,15 @@ class _FilePart:
             self._owner.load_state(str(path))
 
 
-def plain_name(key: str) -> str:
-    """A parameter's name without what `torch.compile` and `DataParallel` put into it."""
-    return key.replace("_orig_mod.", "").removeprefix("module.")
-
-
-def _by_plain_name(state: Mapping[str, Any]) -> dict[str, Any]:
-    plain = {plain_name(key): value for key, value in state.items()}
-    return plain if len(plain) == len(state) else dict(state)
-
-
-class _ModulePart:
-    """A `torch.nn.Module`: parameters and buffers by plain name; shape and dtype must be the same."""
-
-    kind = "module"
-
-    def __init__(self, module: torch.nn.Module) -> None:
-        self._module = module
-
-    def state(self) -> Any:
-        return self._module.state_dict()
-
-    def differences(self, saved: Any) -> list[str]:
-        if not isinstance(saved, Mapping):
-            return [f"a module's state expected, {type(saved).__name__} saved"]
-        saved, now = _by_plain_name(saved), _by_plain_name(self._module.state_dict())
-        lines = [f"{key} {_look(now[key])} is not in the checkpoint" for key in now if key not in saved]
-        lines += [f"{key} {_look(saved[key])} is only in the checkpoint" for key in saved if key not in now]
-        for key, value in now.items():
-            if key in saved and _look(value) != _look(saved[key]):
-                lines.append(f"{key} is {_look(saved[key])} in the checkpoint, {_look(value)} now")
-        return lines
-
-    def load(self, saved: Any) -> None:
-        keys = {key: key for key in self._module.state_dict()}
-        if keys.keys() != saved.keys():
-            real = _by_plain_name(keys)
-            saved = {real[name]: value for name, value in _by_plain_name(saved).items()}
-        self._module.load_state_dict(saved)
-
-
-def part_for(name: str, thing: Any, names: Callable[[], Mapping[int, str]]) -> Part:
+def part_for(name: str, thing: Any, parameters: Callable[[], Mapping[str, torch.Tensor]]) -> Part:
     """The part that fits this object; `UsageError` if it has no way to give and take its state."""
     kind = f"{type(thing).__module__}.{type(thing).__qualname__}"
     if isinstance(thing, Values):
         return _ValuesPart(thing)
     if isinstance(thing, torch.optim.Optimizer):
-        return OptimizerPart(thing, names)
+        return OptimizerPart(thing, parameters)
     if isinstance(thing, torch.nn.Module):
-        return _ModulePart(thing)
+        return ModulePart(thing)
     if isinstance(thing, np.random.Generator):
         return _PairPart(kind, lambda: thing.bit_generator.state, lambda s: setattr(thing.bit_generator, "state", s))
     if isinstance(thing, random.Random):
@@ -186,9 +147,3 @@ def part_for(name: str, thing: Any, names: Callable[[], Mapping[int, str]]) -> P
 def _is_inside(name: Any) -> bool:
     path = Path(name) if isinstance(name, str) else Path("..")
     return not path.is_absolute() and ".." not in path.parts
-
-
-def _look(value: Any) -> str:
-    if isinstance(value, torch.Tensor):
-        return f"{tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}"
-    return type(value).__name__

@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator
-from types import ModuleType
+from itertools import islice
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 
+from .reach import parts
+
 __all__ = ["GLOBAL", "Source", "own_generators"]
 
 _BITS32 = 0xFFFFFFFF
-_DEEP = 5
-_MANY = 64
-"""Longer lists are data. In a list of transforms there are a few."""
+
+_DEEP = 12
+"""Subset, dataset, transform, composed transform, its list, a function, what that calls, the generator: eight."""
+_MOST = 10_000
+"""So many objects are looked at; a dataset that is made of more has its generators near the top."""
+_PLAIN = (str, bytes, int, float, complex, type(None), torch.Tensor, torch.Size, torch.dtype, np.ndarray, np.generic)
 
 
 class Source(Protocol):
@@ -120,26 +125,32 @@ GLOBAL: tuple[Source, Source, Source] = (
 )
 """Python's, numpy's and torch's, in this order."""
 
+_GLOBAL_OBJECTS = (random._inst, np.random.mtrand._rand, torch.default_generator)
+
 
 def own_generators(*owners: Any, leave_out: Iterable[Any] = ()) -> list[Source]:
-    """The generators that these objects, or what they are made of, keep as attributes: each once, in a fixed order.
+    """The generators that these objects can reach when they run: each once, in a fixed order, the nearest first.
 
-    The global ones are not among them; `leave_out` is not looked into.
+    Attributes, items, what the user's own functions name or enclose; `reach` says what is looked into. The global ones
+    are not among them; `leave_out` is not looked into.
     """
-    seen = {id(thing) for thing in (random._inst, np.random.mtrand._rand, torch.default_generator, *leave_out)}
-    return [source for owner in owners for source in _found(owner, seen, _DEEP)]
+    # Held until the end: the identity of something that is gone may be given out again.
+    met: dict[int, Any] = {id(thing): thing for thing in (*_GLOBAL_OBJECTS, *leave_out)}
+    found: list[Source] = []
+    level: list[Any] = list(owners)
+    for _ in range(_DEEP):
+        level = list(islice(_new(level, met), max(_MOST - len(met), 0)))
+        sources = [_source(thing) for thing in level]
+        found += [source for source in sources if source is not None]
+        level = [part for thing, source in zip(level, sources, strict=True) if source is None for part in parts(thing)]
+    return found
 
 
-def _found(thing: Any, seen: set[int], depth: int) -> Iterator[Source]:
-    if id(thing) in seen:
-        return
-    seen.add(id(thing))
-    source = _source(thing)
-    if source is not None:
-        yield source
-    elif depth:
-        for part in _parts(thing):
-            yield from _found(part, seen, depth - 1)
+def _new(things: Iterable[Any], met: dict[int, Any]) -> Iterator[Any]:
+    for thing in things:
+        if id(thing) not in met and not isinstance(thing, _PLAIN):
+            met[id(thing)] = thing
+            yield thing
 
 
 def _source(thing: Any) -> Source | None:
@@ -153,14 +164,3 @@ def _source(thing: Any) -> Source | None:
     if isinstance(thing, random.Random) and not isinstance(thing, random.SystemRandom):
         return _Python(thing)
     return None
-
-
-def _parts(thing: Any) -> list[Any]:
-    if isinstance(thing, (list, tuple)):
-        return list(thing) if len(thing) <= _MANY else []
-    if isinstance(thing, dict):
-        return list(thing.values()) if len(thing) <= _MANY else []
-    if isinstance(thing, (type, ModuleType)):
-        return []
-    attributes = getattr(thing, "__dict__", None)
-    return [attributes[name] for name in sorted(attributes)] if isinstance(attributes, dict) else []

@@ -1,0 +1,241 @@
+"""The course of a training: what happens when the loops say where they are.
+
+It knows the objects, the loops and the session that saves, and nothing of how users speak to them. All of it happens in
+the training's own thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from .checkpoints.retention import Best
+from .display.bars import byte_bar
+from .display.text import say, warn
+from .errors import UsageError
+from .remotes import Remote
+from .restore import Restored
+from .saving import Options, Saving
+from .training.data import randomness
+from .training.loops import Loops
+from .training.objects.made import Made
+from .training.objects.untouched import look
+from .training.position import Position
+from .training.tracking import MODULES, RNG, VALUES, Tracking
+
+__all__ = ["CLOSE_SECONDS", "Course"]
+
+CLOSE_SECONDS = 5.0
+"""How long the end of a session may wait for what is in hand."""
+
+_LOOPS = "run.loops"
+_OWN = {RNG, MODULES, _LOOPS}
+"""Parts that nobody tracked by name."""
+
+
+class Course:
+    """The training of one run in this process, over as many sessions as it takes; hears what the loops tell.
+
+    `moved`: whether a boundary was reached in this session. `loop_seconds`: how long its loops have run.
+    """
+
+    def __init__(self, name: str, root: Path, remote: Remote | None, options: Options) -> None:
+        self._name = name
+        self._root = root
+        self._remote = remote
+        self._options = options
+        self.tracking = Tracking()
+        self.loops = Loops(self)
+        self._best: Best | None = None
+        self._at_setup: Any = randomness.capture()
+        self._begin()
+
+    def _begin(self) -> None:
+        self.saving = Saving(self._root, self._remote, self._options, progress=byte_bar)
+        self.saving.best = self._best
+        self._restored: Restored | None = self.saving.search.good
+        self._untouched: list[Any] = []
+        self._unclear = False
+        self._go_to(self._restored)
+        self.moved = False
+        self._set_up_again = False
+        self.loop_seconds: float = 0.0
+        self._clock = time.perf_counter()
+        self._told: set[str] = set()
+        self._replaying = self.saving.replay.report.lost > 0
+
+    def _go_to(self, restored: Restored | None) -> None:
+        if restored is None:
+            self.loops.reset(None, None)
+            self._made = Made()
+        else:
+            loops = restored.part(_LOOPS)
+            self.loops.reset(Position.from_json(restored.manifest.position), loops)
+            self._made = Made(loops["made"])
+            # What is drawn from here to the loop, such as a split of the data that nobody seeded, is drawn again.
+            self._at_setup = loops["setup"]
+            randomness.restore(self._at_setup)
+
+    @property
+    def best(self) -> Best | None:
+        """The metric whose best checkpoint is kept."""
+        return self._best
+
+    @best.setter
+    def best(self, best: Best) -> None:
+        self._best = self.saving.best = best
+
+    def track(self, objects: Mapping[str, Any]) -> None:
+        """Track these objects, and put into them what the checkpoint holds for them."""
+        if self.moved and not self.loops.cursor.inside and (names := self.tracking.replaced(objects)):
+            if self.loops.settled and not self._set_up_again:
+                raise UsageError(
+                    f"{', '.join(names)} already stands for another object",
+                    hint="choose another name for a second phase; if this cell runs again, run setup's cell first",
+                )
+            self._rewind("its objects were made anew")
+        if self.loops.cursor.inside:
+            self._note_made(objects)
+        self.tracking.add({name: thing for name, thing in objects.items() if name != VALUES})
+        self.tracking.check(objects)
+        self._apply(objects)
+
+    def _note_made(self, objects: Mapping[str, Any]) -> None:
+        known, replaced = self.tracking.names(), self.tracking.replaced(objects)
+        for name in objects:
+            self._made.note(name, known=name in known, replaced=name in replaced)
+
+    def set_up(self) -> None:
+        """`setup` was called again."""
+        self._set_up_again = True
+        if self.moved and not self.loops.between_steps:
+            self._rewind("it was interrupted")
+
+    def _apply(self, names: Iterable[str]) -> None:
+        if self._restored is None:
+            return
+        arrived = self.loops.cursor.arrived
+        due = [name for name in names if not arrived or self._made.belongs(name)]
+        found = self.tracking.apply(self._restored, due, final=arrived)
+        for name in sorted(set(due) - set(found) - {VALUES} - self._made.names):
+            warn(f"{name} is not in the checkpoint of step {self._restored.manifest.step}; it begins as it is")
+        if self.loops.cursor.waits_for_no_loop and self.loops.cursor.step:
+            self.arrived()
+
+    def _rewind(self, why: str) -> None:
+        """Begin a new session in this process, at the newest checkpoint."""
+        self.saving.writer.wait(None)
+        if self.moved and self.saving.saved is None:
+            raise UsageError(
+                f"{why}, and nothing was saved to go back to", hint="restart the kernel, and run the cells again"
+            )
+        self.saving.end("interrupted")
+        self.saving.close(CLOSE_SECONDS)
+        self._begin()
+        say(f"{self._name} · {why}: back to step {self.loops.cursor.step}")
+        self._apply(self.tracking.names())
+
+    def tell_problems(self) -> None:
+        """Each problem once while it lasts."""
+        problems = self.saving.problems
+        for where in problems.keys() - self._told:
+            warn(problems[where])
+        self._told = set(problems)
+
+    def arrived(self) -> None:
+        """Put the restored state back for good: code on the way here may have drawn numbers or set values."""
+        if self._restored is not None:
+            self.tracking.apply(self._restored, self.tracking.names(), final=True)
+            randomness.restore(self._restored.part(RNG))
+        self._clock = time.perf_counter()
+
+    def begins(self) -> None:
+        """Save the state before the first step: there is always something to go back to, and a bad remote shows now."""
+        self.saving.ask(None)
+        self._save_if_due(whole=True)
+
+    def hands_out_first(self) -> None:
+        """Look at what the first step will change."""
+        self._untouched = look(self.tracking.things())
+
+    def drawn_again(self) -> None:
+        """Refuse a loop that draws ahead and does not say so: a restart would leave one batch out."""
+        if self._untouched and self._untouched == look(self.tracking.things()):
+            raise UsageError(
+                "a second batch is drawn, but nothing that is tracked has changed since the first: if it is still to "
+                "be trained on, a restart would leave it out",
+                hint="say run.batches(loader, ahead=True) if the next batch is drawn ahead, ahead=False if it is not",
+            )
+
+    def before_a_pause(self) -> None:
+        """Save before it, if that is cheap enough: what is lost in the pause is then the pause alone."""
+        if self.saving.can_afford_one_more:
+            self.saving.ask(None)
+
+    def epoch_ended(self) -> None:
+        """A good place to save, unless nobody could say what belongs to the next epoch."""
+        self._made.end_epoch()
+        self._unclear = self._made.is_unclear
+        self.before_a_pause()
+
+    def saves_next(self) -> bool:
+        """Whether a checkpoint is due at the next boundary."""
+        return self.loops.cursor.arrived and self.saving.is_due(self.loops.cursor.step + 1)
+
+    def at_boundary(self, *, savable: bool, loop_ended: bool) -> None:
+        """Capture the state if that is due."""
+        if not self.loops.cursor.arrived:
+            return
+        before, self._clock = self._clock, time.perf_counter()
+        self.loop_seconds += self._clock - before
+        self._let_go_of_restored()
+        self.tracking.reach_boundary()
+        self.moved = True
+        self.saving.note_step(self.loops.cursor.step, self._clock - before, self.loop_seconds)
+        if loop_ended:
+            self.saving.ask(None)
+            self.saving.writer.wait(None)
+        if savable and (loop_ended or not self._unclear):
+            self._save_if_due(whole=loop_ended)
+        self._unclear = False
+        self.tracking.leave_boundary(step_follows=savable)
+        self._tell_news()
+        self.loop_seconds += time.perf_counter() - self._clock
+        self._clock = time.perf_counter()
+
+    def entered_again(self, name: str) -> None:
+        """Go back to the newest checkpoint."""
+        self._rewind(f"{name} was left before its end")
+
+    def already_complete(self, name: str, turns: int) -> None:
+        """Say so: a second loop without a name of its own would silently not run."""
+        warn(f"{self._name}: loop {name!r} is complete ({turns} of {turns}); if this is another loop, give it a name=")
+
+    def _save_if_due(self, *, whole: bool) -> None:
+        if self.saving.is_due(self.loops.cursor.step) and (whole or self.tracking.is_whole()):
+            self.saving.save(self._parts(), self.loops.cursor.position())
+
+    def _parts(self) -> Iterator[tuple[str, str, Any]]:
+        yield from self.tracking.states()
+        yield RNG, "rng", randomness.capture()
+        yield _LOOPS, "loops", {**self.loops.state(), "made": self._made.state(), "setup": self._at_setup}
+
+    def _let_go_of_restored(self) -> None:
+        if self._restored is None:
+            return
+        for name in sorted(self._restored.kinds().keys() - set(self.tracking.names()) - _OWN):
+            if self._made.may_live_on(name):
+                warn(f"{name} was made in an earlier epoch; if it is still used, make it and track it before the loop")
+            elif name not in self._made.names:
+                warn(f"{name} is in the checkpoint but was not tracked again; its state is dropped")
+        self._restored = None
+
+    def _tell_news(self) -> None:
+        """Each problem once while it lasts, and how the replay of the lost steps came out."""
+        self.tell_problems()
+        report = self.saving.replay.report
+        if self._replaying and (report.over or report.first_difference):
+            self._replaying = False
+            (warn if report.first_difference else say)(f"{self._name} · replay: {report.line}")

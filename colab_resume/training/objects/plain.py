@@ -1,0 +1,68 @@
+"""Plain values: numbers, texts, None, tensors, and tuples, lists and dicts of these; how to tell, copy, compare them.
+
+Parameters are not among them, and neither is what looks at memory that belongs to somebody else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+import torch
+
+__all__ = ["copied", "is_plain", "same"]
+
+_WITHOUT_PARTS = (type(None), bool, int, float, complex, str, bytes, torch.Size, torch.dtype)
+_DEEPEST = 20
+
+
+def is_plain(value: Any, taken: Collection[int] = (), depth: int = 0) -> bool:
+    """Whether this is a plain value; `taken` are the addresses of memory that belongs to others."""
+    kind = type(value)
+    if kind in _WITHOUT_PARTS or isinstance(value, np.number | np.bool_):
+        return True
+    if kind is torch.Tensor:
+        return _is_stored_alone(value) and value.untyped_storage().data_ptr() not in taken
+    if kind in (tuple, list) and depth < _DEEPEST:
+        return all(is_plain(item, taken, depth + 1) for item in value)
+    if kind is dict and depth < _DEEPEST:
+        return all(type(key) in _WITHOUT_PARTS and is_plain(item, taken, depth + 1) for key, item in value.items())
+    return False
+
+
+def copied(value: Any) -> Any:
+    """A plain value in memory of its own."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().clone().requires_grad_(value.is_leaf and value.requires_grad)
+    if isinstance(value, tuple | list) and type(value) is not torch.Size:
+        return type(value)(copied(item) for item in value)
+    if isinstance(value, dict):
+        return {key: copied(item) for key, item in value.items()}
+    return value
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two plain values are equal in type and in all their bits, wherever they lie."""
+    if one is other and not isinstance(one, torch.Tensor | list | dict | tuple):
+        return True
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, torch.Tensor):
+        return one.dtype == other.dtype and one.shape == other.shape and torch.equal(_bits(one), _bits(other))
+    if isinstance(one, tuple | list) and type(one) is not torch.Size:
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, dict):
+        return list(map(repr, one)) == list(map(repr, other)) and all(same(one[key], other[key]) for key in one)
+    return repr(one) == repr(other)  # tells -0.0 from 0.0 and True from 1, and takes NaN for NaN
+
+
+def _is_stored_alone(tensor: torch.Tensor) -> bool:
+    """Whether the bytes of this tensor are all there is to it."""
+    if tensor.layout is not torch.strided or tensor.is_nested or tensor.is_quantized:
+        return False
+    return tensor.device.type in ("cpu", "cuda")
+
+
+def _bits(tensor: torch.Tensor) -> torch.Tensor:
+    return tensor.detach().resolve_conj().resolve_neg().cpu().contiguous().reshape(-1).view(torch.uint8)
