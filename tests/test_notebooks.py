@@ -181,7 +181,7 @@ def check_went_on(printed: str, where: str) -> None:
     step = int(re.search(where, printed)[1])
     assert 0 < step < LAST_STEP
     first_epoch = re.search(r"^epoch +(\d+) ", printed, re.MULTILINE)[1]
-    assert int(first_epoch) == (step - 1) // STEPS_PER_EPOCH
+    assert int(first_epoch) == step // STEPS_PER_EPOCH
     assert f"{LAST_STEP} losses; restarted before steps [{step + 1}]" in printed
     assert f"finished at step {LAST_STEP}, saved in my_drive" in printed
 
