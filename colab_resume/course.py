@@ -96,16 +96,15 @@ class Course:
                     hint="choose another name for a second phase; if this cell runs again, run setup's cell first",
                 )
             self._rewind("its objects were made anew")
+        known, replaced = self.tracking.names(), self.tracking.replaced(objects)
         if self.loops.cursor.inside:
-            self._note_made(objects)
+            for name in objects:
+                self._made.note(name, known=name in known, replaced=name in replaced)
         self.tracking.add({name: thing for name, thing in objects.items() if name != VALUES})
         self.tracking.check(objects)
-        self._apply(objects)
-
-    def _note_made(self, objects: Mapping[str, Any]) -> None:
-        known, replaced = self.tracking.names(), self.tracking.replaced(objects)
-        for name in objects:
-            self._made.note(name, known=name in known, replaced=name in replaced)
+        # Past the restored position what is tracked once more is as the training has left it.
+        again = known if self.loops.cursor.arrived else []
+        self._apply([name for name in objects if name not in again])
 
     def set_up(self) -> None:
         """`setup` was called again."""
@@ -178,13 +177,14 @@ class Course:
         """A good place to save, unless nobody could say what belongs to the next epoch."""
         self._made.end_epoch()
         self._unclear = self._made.is_unclear
-        self.before_a_pause()
+        if not self._unclear:
+            self.before_a_pause()
 
     def saves_next(self) -> bool:
         """Whether a checkpoint is due at the next boundary."""
         return self.loops.cursor.arrived and self.saving.is_due(self.loops.cursor.step + 1)
 
-    def at_boundary(self, *, savable: bool, loop_ended: bool) -> None:
+    def at_boundary(self, *, savable: bool, pauses: bool, loop_ended: bool) -> None:
         """Capture the state if that is due."""
         if not self.loops.cursor.arrived:
             return
@@ -197,10 +197,10 @@ class Course:
         if loop_ended:
             self.saving.ask(None)
             self.saving.writer.wait(None)
-        if savable and (loop_ended or not self._unclear):
+        if savable and (self.saving.is_asked or not self._unclear):
             self._save_if_due(whole=loop_ended)
         self._unclear = False
-        self.tracking.leave_boundary(step_follows=savable)
+        self.tracking.leave_boundary(step_follows=not pauses)
         self._tell_news()
         self.loop_seconds += time.perf_counter() - self._clock
         self._clock = time.perf_counter()

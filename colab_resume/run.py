@@ -165,7 +165,7 @@ class Run:
         self._refuse_if_finished()
         self._saving.ask(tag)
         if self._course.moved and self._loops.between_steps:
-            self._course.at_boundary(savable=True, loop_ended=True)
+            self._course.at_boundary(savable=True, pauses=False, loop_ended=True)
 
     def best(self, metric: str, mode: Literal["min", "max"]) -> None:
         """Keep the checkpoint with the best logged value of this metric, and save whenever there is a better one."""

@@ -183,6 +183,11 @@ class Saving:
         """Whether a save now, out of turn, costs no more than the budget allows."""
         return self.writer.idle and self.cadence.can_afford_one_more()
 
+    @property
+    def is_asked(self) -> bool:
+        """Whether somebody has asked for a save at the next boundary."""
+        return self._asked
+
     def is_due(self, step: int) -> bool:
         """Whether to save at this boundary; never while the last save is in hand."""
         seen = self._last is not None and self._last[0] == step

@@ -31,6 +31,8 @@ def report(status: Status) -> str:
         took = f" = {duration(status.lost_seconds)}" if status.lost_seconds else ""
         rows.append(("lost work", f"at least {status.lost_steps} steps{took}, they run again"))
     rows += [("changed", line) for line in status.changed]
+    if status.changed:
+        rows.append(("", "so it goes on correctly, but not promised to be bit for bit"))
     head = f"{status.run} · session {status.session} · restart {status.restarts}"
     return "\n".join([head, *(f"  {name:<10} {text}" for name, text in rows)])
 

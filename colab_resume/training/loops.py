@@ -54,8 +54,11 @@ class LoopEvents(Protocol):
         """Whether the state would be captured at the next boundary."""
         ...
 
-    def at_boundary(self, *, savable: bool, loop_ended: bool) -> None:
-        """A step or an epoch is complete; if `savable`, the state may be captured; if `loop_ended`, it should."""
+    def at_boundary(self, *, savable: bool, pauses: bool, loop_ended: bool) -> None:
+        """A step or an epoch is complete; if `savable`, the state may be captured; if `loop_ended`, it should.
+
+        If it `pauses`, what comes next is no step.
+        """
         ...
 
     def entered_again(self, name: str) -> None:
@@ -183,7 +186,7 @@ class Loops:
         """A step of the user's own loop is complete."""
         self.cursor.step += 1
         self.cursor.settle()
-        self._events.at_boundary(savable=True, loop_ended=False)
+        self._events.at_boundary(savable=True, pauses=False, loop_ended=False)
 
     def _open(self, kind: Kind, name: str, **about: Any) -> Loop | None:
         if not self._begun:
@@ -274,7 +277,7 @@ class Loops:
         over = last and loop.frame.kind == "batches" and (self.cursor.inside or self.cursor.in_hand)
         stale = loop in self._keeping and loop in self.cursor and loop not in self._kept
         ended = not self.cursor.inside and not self.cursor.in_hand
-        self._events.at_boundary(savable=not (over or stale), loop_ended=ended)
+        self._events.at_boundary(savable=not (over or stale), pauses=over, loop_ended=ended)
         if not loop.ahead:
             self._kept.pop(loop, None)
 

@@ -68,6 +68,14 @@ def test_every_kind_of_adamw_goes_on_bit_for_bit(tmp_path: Path, optimizer: str)
     assert _survive(tmp_path, [5], **kind) == expected
 
 
+@pytest.mark.gpu
+def test_augmentation_on_the_gpu_goes_on_bit_for_bit(tmp_path: Path) -> None:
+    """The next batch is made before the boundary, and its draws are its own."""
+    kind = {"precision": "float32", "optimizer": "foreach", "augments_on_gpu": True}
+    _, expected = _live(store=tmp_path / "store", remote=tmp_path / "never killed", **kind)
+    assert _survive(tmp_path, [3, 6], **kind) == expected
+
+
 def test_the_same_program_goes_on_bit_for_bit_without_a_gpu(tmp_path: Path) -> None:
     """So that what is to be run on a GPU is known to run."""
     kind = {"precision": "bfloat16", "optimizer": "fused", "device": "cpu"}

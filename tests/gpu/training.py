@@ -41,6 +41,13 @@ class _Images(Dataset[tuple[torch.Tensor, int]]):
         return (image.flip(-1) if torch.rand(1) < 0.5 else image) + 0.1 * torch.randn(3, 16, 16), index % 4
 
 
+def _flipped_on_gpu(items: list[Any]) -> list[torch.Tensor]:
+    """A collate function that draws on the GPU, as libraries for augmentation there do."""
+    images = torch.stack([image for image, _ in items]).cuda()
+    labels = torch.tensor([label for _, label in items])
+    return [torch.where(torch.rand(len(images), 1, 1, 1, device="cuda") < 0.5, images.flip(-2), images), labels]
+
+
 def _net(device: str) -> nn.Module:
     return nn.Sequential(
         *(nn.Conv2d(3, 16, 3), nn.BatchNorm2d(16), nn.ReLU(), nn.Dropout(0.3)),
@@ -56,6 +63,7 @@ def train(
     optimizer: str,
     device: str = "cuda",
     workers: int = 2,
+    augments_on_gpu: bool = False,
     dies_at: int = -1,
 ) -> dict[str, Any]:
     """Three epochs; SIGKILL in the middle of step `dies_at`, counted in this process."""
@@ -69,7 +77,10 @@ def train(
     scaler = torch.amp.GradScaler(device, enabled=precision == "float16", init_scale=2.0**18, growth_interval=5)
     average = torch.optim.swa_utils.AveragedModel(net)
     own = torch.Generator(device).manual_seed(3)
-    loader = DataLoader(_Images(), 8, shuffle=True, num_workers=workers, pin_memory=device == "cuda")
+    options: dict[str, Any] = {"num_workers": workers, "pin_memory": device == "cuda"}
+    if augments_on_gpu:
+        options = {"collate_fn": _flipped_on_gpu}
+    loader = DataLoader(_Images(), 8, shuffle=True, **options)
     run.track(net=net, opt=opt, sched=sched, scaler=scaler, average=average, own=own)
     steps = 0
     for _ in run.epochs(3):

@@ -233,9 +233,48 @@ def two_phases(scene: Scene) -> dict[str, Any]:
     return parts.compared
 
 
+def own_loop_drawn_ahead(scene: Scene) -> dict[str, Any]:
+    """The next batch is drawn before the step on the last one, and both before the boundary."""
+    run, parts, source = scene.run, scene.parts(), scene.source()
+    batches = endless(run, source, ahead=True)
+    batch = next(batches)
+    while run.status().step < STEPS:
+        following = next(batches)
+        scene.step(parts, batch)
+        run.boundary()
+        batch = following
+    return parts.compared
+
+
+def counted_steps_drawn_ahead(scene: Scene) -> dict[str, Any]:
+    """The same with `run.steps`, after the step."""
+    run, parts, source = scene.run, scene.parts(), scene.source()
+    batches = endless(run, source, ahead=True)
+    batch = next(batches)
+    for _ in run.steps(STEPS):
+        scene.step(parts, batch)
+        batch = next(batches)
+    return parts.compared
+
+
+def prefetched(scene: Scene) -> dict[str, Any]:
+    """A prefetcher around the pass holds the next batch; the last one is trained on when the pass is over."""
+    run, parts, source = scene.run, scene.parts(), scene.source()
+    for epoch in run.epochs(EPOCHS):
+        parts.begin_epoch(run, epoch)
+        batches = iter(run.batches(source(), ahead=True))
+        following = next(batches, None)
+        while (batch := following) is not None:
+            following = next(batches, None)
+            scene.step(parts, batch)
+        parts.end_epoch(scene.validate(parts))
+    return parts.compared
+
+
 _ALL = (
     *(epochs, validated_through_the_run, counted_steps, several_draws_in_a_step, own_loop, own_loop_over_batches),
     *(looked_at_first, whole_epochs, in_turn, side_by_side, accumulating, carried_state, rate_by_hand),
     *(early_stopping, drawn_once_in_an_epoch, drawn_before_all_loops, two_phases),
+    *(own_loop_drawn_ahead, counted_steps_drawn_ahead, prefetched),
 )
 LOOPS: dict[str, Loop] = {loop.__name__.replace("_", " "): loop for loop in _ALL}

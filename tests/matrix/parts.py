@@ -115,6 +115,20 @@ class _Scaled(Parts):
         self.opt.zero_grad()
 
 
+class _Thawed(Parts):
+    """The first layer is frozen until the second epoch; only then the optimizer gets it, as a group of its own."""
+
+    def make_optimizer(self) -> torch.optim.Optimizer:
+        first, *rest = (list(part.parameters()) for part in self.net.body)  # type: ignore[union-attr]
+        self.late = [parameter.requires_grad_(False) for parameter in first]
+        return torch.optim.AdamW([parameter for part in rest for parameter in part], 0.05)
+
+    def begin_epoch(self, run: colab_resume.Run, epoch: int) -> None:
+        super().begin_epoch(run, epoch)
+        if epoch == 1:
+            self.opt.add_param_group({"params": [one.requires_grad_() for one in self.late], "lr": 0.02})
+
+
 class _OneCycle(Parts):
     def __init__(self, life: int, name: str) -> None:
         super().__init__(life, name)
@@ -277,6 +291,7 @@ PARTS: dict[str, Callable[[int, str], Parts]] = {
     "ReduceLROnPlateau": _Plateau,
     "SequentialLR": _Sequential,
     "late warm-up": _LateWarmUp,
+    "thawed later": _Thawed,
     "averaged": _Averaged,
     "compiled or wrapped": _Wrapped,
     "tied weights": _Tied,

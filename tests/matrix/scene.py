@@ -118,6 +118,6 @@ class Scene:
         return total
 
 
-def endless(run: colab_resume.Run, source: Source) -> Iterator[Any]:
+def endless(run: colab_resume.Run, source: Source, *, ahead: bool | None = None) -> Iterator[Any]:
     while True:
-        yield from run.batches(source())
+        yield from run.batches(source(), ahead=ahead)

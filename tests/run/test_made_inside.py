@@ -110,3 +110,27 @@ def test_what_may_live_on_or_be_made_anew_is_refused(place: Place) -> None:
     session(4)
     with pytest.raises(StateMismatch, match="nobody can know yet"):
         session(-1)
+
+
+def test_what_is_tracked_once_more_in_each_epoch_is_left_as_it_is(place: Place) -> None:
+    """After a restart between two epochs, too: neither an object nor plain values go back to the checkpoint."""
+
+    def session(stop: int) -> list[Any]:
+        counter = Counter()
+        run = place.setup()
+        run.track(counter=counter)
+        for _ in run.epochs(3):
+            counter.n += 10
+            run.state(total=0).total += 100
+            kept = run.state(total=0)
+            run.track(counter=counter)
+            for _ in run.batches([1, 2]):
+                if not _step(run, counter, stop):
+                    return []
+                run.log(total=kept.total)
+        return [list(record.values.values()) for record in run.history()]
+
+    session(4)
+    found = session(-1)
+    place.move("elsewhere")
+    assert found == session(-1)

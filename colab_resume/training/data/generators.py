@@ -15,7 +15,7 @@ import torch
 
 from .reach import parts
 
-__all__ = ["GLOBAL", "Source", "own_generators"]
+__all__ = ["GLOBAL", "Source", "gpu_generators", "own_generators"]
 
 _BITS32 = 0xFFFFFFFF
 
@@ -124,6 +124,12 @@ GLOBAL: tuple[Source, Source, Source] = (
     _Torch(torch.default_generator),
 )
 """Python's, numpy's and torch's, in this order."""
+
+
+def gpu_generators() -> list[Source]:
+    """Those of the GPUs that this process has used; none in a worker, which must not touch them after a fork."""
+    return [_Torch(generator) for generator in torch.cuda.default_generators] if torch.cuda.is_initialized() else []
+
 
 _GLOBAL_OBJECTS = (random._inst, np.random.mtrand._rand, torch.default_generator)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from .generators import GLOBAL, Source
+from .generators import GLOBAL, Source, gpu_generators
 
 __all__ = ["Stream", "capture", "restore", "seeded"]
 
@@ -42,7 +42,7 @@ class Stream:
     """Randomness of its own for whatever runs inside `drawing()`: it begins at `seed` and goes on where it stopped."""
 
     def __init__(self, seed: int, own: Iterable[Source] = ()) -> None:
-        self._sources = [*GLOBAL, *own]
+        self._sources = _sources(own)
         self._seed = seed
         self._states: list[Any] | None = None
 
@@ -64,13 +64,18 @@ class Stream:
 @contextmanager
 def seeded(seed: int, number: int, own: Iterable[Source] = ()) -> Iterator[None]:
     """Seed the generators for item `number` of the pass with this seed; put them back afterwards."""
-    sources = [*GLOBAL, *own]
+    sources = _sources(own)
     outside = [source.get() for source in sources]
     try:
         _seed_all(sources, _mix(seed, number))
         yield
     finally:
         _put_back(sources, outside)
+
+
+def _sources(own: Iterable[Source]) -> list[Source]:
+    # The GPUs come last: a source's number goes into its seed, and a worker has none of them.
+    return [*GLOBAL, *own, *gpu_generators()]
 
 
 def _seed_all(sources: Sequence[Source], seed: int) -> None:
