@@ -189,6 +189,7 @@ def test_a_pack_of_the_wrong_length_is_noticed_and_the_checkpoint_before_is_used
     _assert_the_one_before_is_used(zygote, killed.copy(tmp_path / "run"), place, _own_pack, harm)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("harm", [_truncate, _empty, _extend])
 @pytest.mark.parametrize("place", ["disk", "drive"])
 def test_a_manifest_of_the_wrong_length_is_noticed_and_the_checkpoint_before_is_used(

@@ -92,6 +92,7 @@ def _steps_drawn_ahead(run: colab_resume.Run, data: Any) -> Iterator[Any]:
         item = following
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [RewindsAtTheBeginning, RewindsAtTheEnd, BeginsAnew, GoesOnForEver])
 @pytest.mark.parametrize("loop", [_epochs, _steps, _steps_drawn_ahead], ids=lambda loop: loop.__name__.strip("_"))
 @pytest.mark.parametrize("stop", [0, 3, 4, 5, 6, 9, 10, 11])

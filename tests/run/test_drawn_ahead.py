@@ -139,6 +139,7 @@ def _train(place: Place, loop: Loop, *, stop: int = -1) -> list[Any]:
     return [net.weight.tolist(), [(record.step, record.values["loss"]) for record in run.history()]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("loop", LOOPS, ids=lambda loop: loop.__name__.strip("_"))
 @pytest.mark.parametrize("stops", [(0, 1, 1), (2, 0, 2), (4, 1), (5, 5), (9, 3)], ids=str)
 def test_a_loop_that_draws_ahead_goes_on_with_the_batch_it_had_in_its_hands(

@@ -76,6 +76,7 @@ def _in_the_first_epoch_only(place: Place, stop: int) -> list[Any]:
     return _numbers(run)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [1, 2, 3, 4, 6, 8, 9, 10, 11])
 @pytest.mark.parametrize(
     "train",

@@ -377,6 +377,7 @@ SCENES: list[type[Scene]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stops", STOPS.values(), ids=STOPS)
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
 def test_what_the_training_changes_in_a_module_goes_on(
@@ -448,6 +449,7 @@ class Changing(Plain):
         return super().loss(x) * self.bare.calls
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("before", "after"),
     [

@@ -147,6 +147,7 @@ SCENES: list[type[Scene]] = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stops", STOPS.values(), ids=STOPS)
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.__name__)
 def test_later_groups_go_on(place: Place, scene: type[Scene], stops: tuple[int, ...]) -> None:

@@ -89,12 +89,14 @@ def _assert_goes_on(place: Place, make_optimizer: Make, make_schedule: Make) -> 
     assert found == _train(place, make_optimizer, make_schedule)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_optimizer_goes_on(place: Place, name: str) -> None:
     """Interrupted three times, in the first step too, it ends with the same bits."""
     _assert_goes_on(place, OPTIMIZERS[name], SCHEDULES["ExponentialLR"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_every_schedule_goes_on(place: Place, name: str) -> None:
     """Rates, and with them the weights, are those of a training that was never interrupted."""

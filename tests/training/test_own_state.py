@@ -163,6 +163,7 @@ _WHOLE = (None, None, None)
 _LEFT_EARLY = (2, None, 2, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("saves", [False, True], ids=["", "saved often"])
 @pytest.mark.parametrize("lengths", [_WHOLE, _LEFT_EARLY], ids=["whole", "left early"])
 @pytest.mark.parametrize("kind", _MAKERS)
