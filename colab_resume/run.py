@@ -51,8 +51,10 @@ def setup(
     `remote`: where checkpoints survive the VM: a folder (a mounted Drive) or any object with the five members of
     `colab_resume.remotes.Remote`; without one, only restarts on this disk are survived. `store`: the folder on this
     machine's own disk (default: chosen for you). `every`: 500 steps, "5 min", or None for as often as is worth its
-    cost. `budget` bounds that cost: the part of the time that saving may take, stalls and slower steps together.
-    `keep`: which checkpoints stay.
+    cost. `budget` bounds that cost: the part of the time that saving may take, stalls and slower steps together. Where
+    it allows one more, the end of each epoch is saved, too. `keep`: which checkpoints stay.
+
+    What is drawn after this call and before the first loop is drawn again, the same, in each later session.
 
     Raises `UsageError` for a name or option that cannot be meant, `RemoteError` if the remote cannot be asked,
     `NoGoodCheckpoint` if there are checkpoints and none can be read, `StoreError` if the disk refuses.
