@@ -14,7 +14,7 @@ from typing import Any
 from .checkpoints.retention import Best
 from .display.bars import byte_bar
 from .display.text import say, warn
-from .errors import UsageError
+from .errors import StateMismatch, UsageError
 from .remotes import Remote
 from .restore import Restored
 from .saving import Options, Saving
@@ -58,7 +58,11 @@ class Course:
         self._restored: Restored | None = self.saving.search.good
         self._untouched: list[Any] = []
         self._unclear = False
-        self._go_to(self._restored)
+        try:
+            self._go_to(self._restored)
+        except BaseException:
+            self.saving.close(CLOSE_SECONDS)
+            raise
         self.moved = False
         self._set_up_again = False
         self.loop_seconds: float = 0.0
@@ -71,7 +75,7 @@ class Course:
             self.loops.reset(None, None)
             self._made = Made()
         else:
-            loops = restored.part(_LOOPS)
+            loops = _loops_of(restored)
             self.loops.reset(Position.from_json(restored.manifest.position), loops)
             self._made = Made(loops["made"])
             # What is drawn from here to the loop, such as a split of the data that nobody seeded, is drawn again.
@@ -239,3 +243,13 @@ class Course:
         if self._replaying and (report.over or report.first_difference):
             self._replaying = False
             (warn if report.first_difference else say)(f"{self._name} · replay: {report.line}")
+
+
+def _loops_of(restored: Restored) -> dict[str, Any]:
+    loops = restored.part(_LOOPS) if _LOOPS in restored.kinds() else None
+    if isinstance(loops, dict) and loops.keys() >= {"turns", "passes", "loaders", "made", "setup"}:
+        return loops
+    raise StateMismatch(
+        f"the checkpoint of step {restored.manifest.step} does not say how its loops stood; another version made it",
+        hint="go on with that version of colab_resume, or start a run with another name",
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import json
 import random
 import threading
 from io import BytesIO
@@ -380,6 +381,21 @@ def test_strange_files_beside_the_checkpoints_are_left_alone(place: Place, name:
     assert place.setup().status().set_aside == ()
     names = [entry.name for folder in ("checkpoints", "packs") for entry in place.remote.list(f"r/{folder}")]
     assert {f"r/checkpoints/{name}", f"r/packs/{name}"} <= set(names)
+
+
+def test_a_checkpoint_that_leaves_out_how_the_loops_stood_is_refused(place: Place) -> None:
+    """As one that another version wrote may; the refusal leaves the run free to be tried again."""
+    run = place.setup()
+    _count(run, Counter(), 1)
+    run.finish()
+    for path in place.store.glob("r/checkpoints/*.json"):
+        document = json.loads(path.read_text())
+        del document["sha256"], document["state"]["run.loops"]
+        path.write_bytes(sealed(document))
+    place.remote = MemoryRemote()
+    for _ in range(2):
+        with pytest.raises(StateMismatch, match="does not say how its loops stood"):
+            place.setup()
 
 
 @pytest.mark.parametrize(
