@@ -9,11 +9,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import struct
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import xxhash
 
 __all__ = ["Tree", "newest"]
 
@@ -64,16 +64,16 @@ def strict(data: bytes) -> Any:
 
 
 def pack(path: Path, info: dict[str, Any]) -> dict[str, tuple[str, list[int], bytes]]:
-    data = path.read_bytes()
-    assert (len(data), hashlib.sha256(data).hexdigest()) == (info["size"], info["sha256"]), f"{path.name} is damaged"
-    (length,), tensors, end = struct.unpack("<Q", data[:8]), {}, 0
-    header, body = strict(data[8 : 8 + length]), data[8 + length :]
+    start = 8 + int.from_bytes((data := path.read_bytes())[:8], "little")
+    header, tensors, end = strict(data[8:start]), {}, start
     header.pop("__metadata__", None)
     for key, entry in sorted(header.items(), key=lambda one: one[1]["data_offsets"]):
-        stop = end + np.dtype(STORED[entry["dtype"]]).itemsize * int(np.prod(entry["shape"], dtype=object))
-        assert entry["data_offsets"] == [end, stop], f"{key} is not where it should be"
-        tensors[key], end = (entry["dtype"], entry["shape"], body[end:stop]), stop
-    assert end == len(body), "bytes that belong to no tensor"
+        begin, end = end, end + np.dtype(STORED[entry["dtype"]]).itemsize * int(np.prod(entry["shape"], dtype=object))
+        assert entry["data_offsets"] == [begin - start, end - start], f"{key} is not where it should be"
+        tensors[key] = (entry["dtype"], entry["shape"], data[begin:end])
+    digests = b"".join(xxhash.xxh3_128_digest(content) for _, _, content in tensors.values())
+    found = (end, len(data), xxhash.xxh3_128_hexdigest(data[:start] + digests))
+    assert found == (info["size"], info["size"], info["digest"]), f"{path.name} is damaged"
     return tensors
 
 
@@ -144,6 +144,6 @@ KINDS: Any = {
     "bytearray": lambda tree, node: bytearray(tree.content(node)),
     "str": lambda tree, node: tree.content(node).decode("utf-8", "surrogatepass"),
     "int": lambda _, node: int(node["hex"], 16),
-    "float": lambda _, node: struct.unpack(">d", bytes.fromhex(node["bits"]))[0],
+    "float": lambda _, node: np.frombuffer(bytes.fromhex(node["bits"]), ">f8")[0].item(),
     "complex": lambda tree, node: complex(tree.value(node["real"]), tree.value(node["imag"])),
 }

@@ -29,7 +29,8 @@ from colab_resume.checkpoints.encoding import decoder, encode, scalars
 from colab_resume.checkpoints.encoding.layout import STORED_DTYPES, TENSOR_DTYPES
 from colab_resume.checkpoints.manifest import Facts, Manifest, TensorRef
 from colab_resume.checkpoints.names import checkpoint_name
-from colab_resume.checkpoints.pack import PackInfo, verify_pack
+from colab_resume.checkpoints.pack import PackInfo
+from colab_resume.checkpoints.pack_file import verify_pack
 from colab_resume.checkpoints.parts import Part
 from colab_resume.errors import DamagedCheckpoint
 from colab_resume.sessions.identity import SessionRecord
@@ -404,4 +405,4 @@ def test_reading_takes_a_page_and_a_small_program() -> None:
     assert len(source.splitlines()) < 150
     imports = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import | ast.ImportFrom)]
     names = {node.module if isinstance(node, ast.ImportFrom) else node.names[0].name for node in imports}
-    assert names == {"__future__", "base64", "hashlib", "json", "numpy", "pathlib", "struct", "typing"}
+    assert names == {"__future__", "base64", "hashlib", "json", "numpy", "pathlib", "typing", "xxhash"}

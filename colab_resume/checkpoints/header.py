@@ -1,9 +1,14 @@
-"""The header of a safetensors file: written without holes, and held against the file before anyone relies on it."""
+"""The header of a safetensors file: written without holes, and held against the file before anyone relies on it.
+
+A reader of mapped files wants tensors aligned, and a disk that is written to past the page cache wants whole pages: so
+the data of a large pack begins at a page, that of a small one, where a page would be waste, at a cache line.
+"""
 
 from __future__ import annotations
 
 import json
 import math
+import re
 import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +18,17 @@ from ..errors import UsageError
 from .damage import damaged, flaw, unreadable
 from .strict_json import parse
 
-__all__ = ["INT64_MAX", "ITEM_SIZES", "Spec", "check_key", "content_size", "header_bytes", "read_header"]
+__all__ = [
+    "INT64_MAX",
+    "ITEM_SIZES",
+    "Spec",
+    "check_key",
+    "content_size",
+    "header_bytes",
+    "header_length",
+    "parse_header",
+    "read_header",
+]
 
 Spec: TypeAlias = tuple[str, tuple[int, ...]]
 """The dtype and the shape of a tensor."""
@@ -24,15 +39,17 @@ ITEM_SIZES |= {"I32": 4, "F32": 4, "I64": 8, "F64": 8}
 INT64_MAX = 2**63 - 1
 
 _METADATA = "__metadata__"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _LIMIT = 100_000_000
-_ALIGNMENT = 64
+_CACHE_LINE, _PAGE = 64, 4096
+_LARGE = 4 << 20
 _MOST_DIMENSIONS = 64
 
 
 def check_key(key: str) -> None:
     """UsageError unless a header can call a tensor `key`."""
     # Half of a surrogate pair is text for Python and for its json, and not for other readers of JSON.
-    if not isinstance(key, str) or key in ("", _METADATA) or any("\ud800" <= char <= "\udfff" for char in key):
+    if not isinstance(key, str) or key in ("", _METADATA) or _SURROGATE.search(key):
         raise UsageError(f"{key!r:.60} cannot name a tensor", hint="Give any other text that is not empty.")
 
 
@@ -55,8 +72,28 @@ def header_bytes(specs: Mapping[str, Spec]) -> bytes:
         start, end = end, end + content_size(dtype, shape)
         entries[key] = {"dtype": dtype, "shape": shape, "data_offsets": (start, end)}
     text = json.dumps(entries, separators=(",", ":")).encode()
-    text += b" " * (-(8 + len(text)) % _ALIGNMENT)
+    text += b" " * (-(8 + len(text)) % (_PAGE if end >= _LARGE else _CACHE_LINE))
     return struct.pack("<Q", len(text)) + text
+
+
+def header_length(first: bytes, size: int, name: str) -> int:
+    """The length of the header that follows the first 8 bytes of the file `name`, which has `size` bytes in all."""
+    # A file of less than 8 bytes gives a length that cannot be, too.
+    (length,) = struct.unpack("<Q", first.ljust(8, b"\xff"))
+    if length > min(_LIMIT, size - 8):
+        raise damaged(name, f"its header cannot be {length} bytes long")
+    return int(length)
+
+
+def parse_header(text: bytes, payload: int, name: str) -> dict[str, Spec]:
+    """What the file `name` holds, in the order in which it lies there.
+
+    DamagedCheckpoint unless the header describes every one of the `payload` bytes that follow it exactly once.
+    """
+    try:
+        return _specs(parse(text), payload)
+    except ValueError as error:
+        raise damaged(name, f"its header is not sound: {flaw(error)}") from error
 
 
 def read_header(path: Path) -> dict[str, Spec]:
@@ -65,17 +102,11 @@ def read_header(path: Path) -> dict[str, Spec]:
         with path.open("rb") as stream:
             size = stream.seek(0, 2)
             stream.seek(0)
-            # A file of less than 8 bytes gives a length that cannot be, too.
-            length = struct.unpack("<Q", stream.read(8).ljust(8, b"\xff"))[0]
-            if length > min(_LIMIT, size - 8):
-                raise damaged(path.name, f"its header cannot be {length} bytes long")
+            length = header_length(stream.read(8), size, path.name)
             text = stream.read(length)
     except OSError as error:
         raise unreadable(path, error) from error
-    try:
-        return _specs(parse(text), size - 8 - length)
-    except ValueError as error:
-        raise damaged(path.name, f"its header is not sound: {flaw(error)}") from error
+    return parse_header(text, size - 8 - length, path.name)
 
 
 def _specs(header: Any, payload: int) -> dict[str, Spec]:

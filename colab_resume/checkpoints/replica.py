@@ -3,7 +3,8 @@
 Packs go first, then the journal, the manifest last. What to do is what the store has and the remote lacks, worked out
 anew after every upload, the newest first, so that intermediate checkpoints are skipped when uploads are slower than
 saves. Deletion goes the other way round: a manifest first, then the packs that no manifest refers to any more. So
-wherever the VM dies, no manifest is ever without its packs.
+wherever the VM dies, no manifest is ever without its packs. A pack that has rotted on our own disk is found while it is
+read to be sent, and the checkpoint is set aside.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from collections.abc import Callable, Collection
 from io import BytesIO
 
 from ..errors import CheckpointError, DamagedCheckpoint, RemoteUnavailable
-from ..remotes import BytesSource, Entry, FileSource, Remote
+from ..remotes import BytesSource, Entry, FileSource, Receipt, Remote
 from ..sessions.identity import SessionRecord, started_by_name
 from .catalog import Catalog
 from .manifest import Manifest
 from .names import PACK, journal_copy, whole_journals
 from .retention import Best, Keep, kept
 from .store import Store
+from .uploading import PackSource
 
 __all__ = ["HEARTBEAT_SECONDS", "Replica"]
 
@@ -129,19 +131,19 @@ class Replica:
         self._note_sent()
 
     def _upload_pack(self, manifest: Manifest, pack: str) -> None:
-        info = manifest.packs[pack]
-        receipt = self._remote.put(f"packs/{pack}", FileSource(self._store.pack_path(pack)))
-        if receipt.size != info.size or receipt.md5 not in (None, info.md5):
-            self._blame_disk(manifest)
-            raise RemoteUnavailable(f"the remote stored other bytes for {pack} than were sent", hint="it is sent again")
-        self._catalog.packs[pack] = Entry(f"packs/{pack}", info.size, info.md5)
-
-    def _blame_disk(self, manifest: Manifest) -> None:
+        source = PackSource(self._store.pack_path(pack), manifest.packs[pack])
         try:
-            self._store.verify(manifest)
+            receipt = self._remote.put(f"packs/{pack}", source)
+            source.prove()
+            arrived = _has_arrived(source, receipt)
+            if not arrived:
+                self._store.verify(manifest)
         except DamagedCheckpoint as error:
             self._store.set_aside(manifest.name, error.what)
             raise
+        if not arrived:
+            raise RemoteUnavailable(f"the remote stored other bytes for {pack} than were sent", hint="it is sent again")
+        self._catalog.packs[pack] = Entry(f"packs/{pack}", source.size)
 
     def _send_journals(self, sent: dict[str, tuple[int, str]]) -> None:
         """What is longer here than there is sent whole, under a new name: a torn copy must not cost the old one."""
@@ -210,3 +212,8 @@ class Replica:
 
     def _note_sent(self) -> None:
         self._sent = max(self._good().values(), key=lambda manifest: manifest.rank, default=None)
+
+
+def _has_arrived(source: PackSource, receipt: Receipt) -> bool:
+    """Whether the remote has stored what was sent, as far as it says; an md5 is computed only if it tells one."""
+    return receipt.size == source.size and (receipt.md5 is None or receipt.md5 == source.md5())

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from ..checkpoints.fetching import fetch_pack, is_sound
+from ..checkpoints.fetching import fetch_pack, sound_pack
 from ..checkpoints.manifest import NAME, Manifest
 from ..checkpoints.run_folder import RunFolder
 from ..checkpoints.store import Store
@@ -102,12 +102,11 @@ def _sessions(folder: RunFolder) -> set[str]:
 def _pull(run: FoundRun, store: Store, manifest: Manifest) -> int:
     """Copy what is lacking and prove all of it; how many bytes were copied."""
     copied = 0
-    with byte_bar("copy and verify", 2 * sum(info.size for info in manifest.packs.values())) as progress:
+    with byte_bar("copy and verify", sum(info.size for info in manifest.packs.values())) as progress:
         for pack, info in manifest.packs.items():
-            if is_sound(store.pack_path(pack), info, progress):
-                progress(info.size)
-            else:
-                copied += fetch_pack(open_remote(run.folder.root), store, pack, info, progress)
+            found = sound_pack(store.pack_path(pack), info, progress=progress)
+            found = found or fetch_pack(open_remote(run.folder.root), store, pack, info, progress=progress)
+            copied += found.came
     store.adopt(run.manifest_bytes(manifest.name), manifest.name)
     return copied
 

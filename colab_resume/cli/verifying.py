@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 
 from ..checkpoints.manifest import Manifest
-from ..checkpoints.pack import PackInfo, verify_pack
+from ..checkpoints.pack import PackInfo
+from ..checkpoints.pack_file import verify_pack
 from ..display.bars import byte_bar
 from ..display.tables import size
 from ..display.terminal import Terminal

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from colab_resume.checkpoints.digest import digest_of
 from colab_resume.checkpoints.header import ITEM_SIZES
 from colab_resume.checkpoints.manifest import Facts, Manifest, TensorRef
 from colab_resume.checkpoints.pack import PackInfo, Slab
@@ -38,7 +39,7 @@ def facts(step: int, *, parent: str | None = None, **changed: Any) -> Facts:
 def manifest(step: int = 7, **changed: Any) -> Manifest:
     """A manifest without a store; its pack is nowhere."""
     tensors = (TensorRef(PACK, "weight", "F32", (2, 3), "0" * 32),)
-    packs = {PACK: PackInfo(200, "0" * 64, "0" * 32)}
+    packs = {PACK: PackInfo(200, "0" * 32)}
     files = {"session": SESSION, "tensors": tensors, "packs": packs}
     return Manifest(**{**facts(step), **files, **changed})
 
@@ -50,20 +51,31 @@ def sealed(document: Mapping[str, Any] | str) -> bytes:
     return b'{"sha256":"%s",' % hashlib.sha256(body).hexdigest().encode() + body
 
 
+def tensor(key: str, dtype: str, shape: tuple[int, ...], data: bytes) -> Slab:
+    """A tensor of these bytes."""
+    return Slab(key, dtype, shape, data, digest_of(data))
+
+
+def raw(slab: Slab) -> bytes:
+    """The bytes of a tensor."""
+    return b"".join(view.tobytes() for view in slab.views())
+
+
 def slab(key: str, fill: int, size: int = 1000, dtype: str = "U8") -> Slab:
     """A tensor whose bytes are all `fill`."""
-    return Slab(key, dtype, (size // ITEM_SIZES[dtype],), bytes([fill % 256]) * size)
+    return tensor(key, dtype, (size // ITEM_SIZES[dtype],), bytes([fill % 256]) * size)
 
 
 def commit(store: Store, step: int, *slabs: Slab, parent: str | None = None, **changed: Any) -> Manifest:
     """A committed checkpoint, with one tensor that is like no other unless some are given."""
-    own = slabs or (Slab("weight", "I64", (1,), step.to_bytes(8, "little")),)
+    own = slabs or (tensor("weight", "I64", (1,), step.to_bytes(8, "little")),)
     return store.commit(slabs=own, **facts(step, parent=parent, **changed))
 
 
 def files(store: Store) -> set[str]:
     """The names of all files of a store that belong to checkpoints, finished or not."""
-    return {path.name for folder in (store.checkpoints, store.packs) for path in folder.iterdir()}
+    found = {path.name for folder in (store.checkpoints, store.packs) for path in folder.iterdir()}
+    return {name for name in found if not name.startswith("spare-")}
 
 
 @contextmanager

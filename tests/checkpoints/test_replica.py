@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from checkpoints.drafts import SESSION, commit, sealed, slab
+from reads import Reads
 
 from colab_resume.checkpoints.replica import HEARTBEAT_SECONDS, Replica
 from colab_resume.checkpoints.retention import Best, Keep
@@ -227,7 +229,7 @@ def test_other_bytes_than_were_sent_are_sent_again(store: Store, clock: ManualCl
 
 
 def test_a_checkpoint_that_rots_on_our_own_disk_is_never_sent(store: Store, clock: ManualClock) -> None:
-    """The receipt tells that the bytes are wrong, a look at the disk tells whose fault it is."""
+    """That is found while it is read to be sent: no byte string of the pack's name ever appears on the remote."""
     remote = Witness()
     mirror = Replica(
         store, remote, keep=Keep(), best=lambda: None, record=lambda: record(heartbeat=clock()), clock=clock
@@ -238,9 +240,33 @@ def test_a_checkpoint_that_rots_on_our_own_disk_is_never_sent(store: Store, cloc
     with pytest.raises(DamagedCheckpoint):
         mirror.sync()
     assert store.names() == []
+    assert remote.names("packs") == []
     mirror.forget()
     mirror.sync()
     assert remote.names("checkpoints") == []
+
+
+class Secretive(Witness):
+    """Tells nothing but sizes."""
+
+    def put(self, name: str, source: Source) -> Receipt:
+        return replace(super().put(name, source), md5=None)
+
+
+@pytest.mark.parametrize(("kind", "times"), [(Secretive, 1), (Witness, 2)])
+def test_a_pack_is_read_once_unless_the_remote_tells_an_md5(
+    store: Store, clock: ManualClock, kind: type[Witness], times: int
+) -> None:
+    """To be sent; the slowest of all hashes is computed only where there is something to compare it with."""
+    remote, size = kind(), 3 << 20
+    commit(store, 1, slab("a", 1, size))
+    mirror = Replica(
+        store, remote, keep=Keep(), best=lambda: None, record=lambda: record(heartbeat=clock()), clock=clock
+    )
+    reads = Reads()
+    mirror.sync()
+    assert round(reads.bytes / size, 1) == times
+    assert remote.names("checkpoints")
 
 
 def test_what_confirms_nothing_makes_nothing_safe(

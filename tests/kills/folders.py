@@ -9,7 +9,7 @@ from kills.training import NAME
 
 from colab_resume.checkpoints.manifest import Manifest
 from colab_resume.checkpoints.names import NAME as CHECKPOINT
-from colab_resume.checkpoints.pack import verify_pack
+from colab_resume.checkpoints.pack_file import verify_pack
 from colab_resume.errors import DamagedCheckpoint
 
 __all__ = ["manifests", "unreadable"]

@@ -15,8 +15,10 @@ from typing import Literal, get_args
 
 import pytest
 
+from colab_resume.checkpoints.digest import digest_of
 from colab_resume.checkpoints.manifest import Facts, Manifest
-from colab_resume.checkpoints.pack import Slab, verify_pack
+from colab_resume.checkpoints.pack import Slab
+from colab_resume.checkpoints.pack_file import verify_pack
 from colab_resume.checkpoints.replica import Replica
 from colab_resume.checkpoints.retention import Keep, kept
 from colab_resume.checkpoints.store import Store
@@ -115,7 +117,11 @@ class _VM:
 
 def _slabs(step: int) -> list[Slab]:
     """A backbone that never changes, so that all checkpoints lean on the first one's pack, and a weight that does."""
-    return [Slab("backbone", "U8", (4000,), b"b" * 4000), Slab("weight", "I64", (1,), step.to_bytes(8, "little"))]
+    backbone, weight = b"b" * 4000, step.to_bytes(8, "little")
+    return [
+        Slab("backbone", "U8", (4000,), backbone, digest_of(backbone)),
+        Slab("weight", "I64", (1,), weight, digest_of(weight)),
+    ]
 
 
 def _weight(store: Store, manifest: Manifest) -> int:
