@@ -25,6 +25,7 @@ __all__ = [
     "TEMPORARY",
     "as_store_error",
     "fsync_folder",
+    "is_full",
     "make_folder",
     "publish",
     "store_error",
@@ -39,13 +40,19 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _Result = TypeVar("_Result")
 
 
-def write_durably(path: Path, write: Callable[[BinaryIO], _Result]) -> _Result:
-    """Call `write` with an open file that becomes `path`, whole and on disk, or does not appear at all."""
+def write_durably(path: Path, write: Callable[[BinaryIO], _Result], *, onto: Path | None = None) -> _Result:
+    """Call `write` with an open file that becomes `path`, whole and on disk, or does not appear at all.
+
+    The file is new, or the one called `onto`, in the same folder, with all that it still holds.
+    """
     temporary = path.with_name(f"{TEMPORARY}{secrets.token_hex(4)}-{path.name}")
     try:
-        with as_store_error(path), temporary.open("xb") as sink:
-            result = write(sink)
-            publish(sink, temporary, path)
+        with as_store_error(path):
+            if onto is not None:
+                onto.rename(temporary)
+            with temporary.open("xb" if onto is None else "r+b") as sink:
+                result = write(sink)
+                publish(sink, temporary, path)
     finally:
         # A disk that has just failed may refuse this too; the owner of the folder removes leftovers later.
         with suppress(OSError):
@@ -94,6 +101,11 @@ def as_store_error(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise store_error(path, error) from error
+
+
+def is_full(error: StoreError) -> bool:
+    """Whether what the disk refused was room."""
+    return isinstance(error.__cause__, OSError) and error.__cause__.errno in _FULL
 
 
 def store_error(path: Path, error: OSError) -> StoreError:

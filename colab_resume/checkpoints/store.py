@@ -18,14 +18,17 @@ from typing import TYPE_CHECKING, BinaryIO, Unpack
 
 from ..durable import DurableSink, as_store_error, fsync_folder, publish, write_durably
 from ..errors import DamagedCheckpoint, StoreError, UsageError
+from .carrying import Carrier
 from .damage import damaged, unreadable
 from .lock import StoreLock
 from .manifest import MANIFEST_LIMIT, Facts, Manifest, TensorRef
 from .names import NAME, PACK, checkpoint_name, pack_name
-from .pack import PackInfo, Slab, payload_size, verify_pack, write_pack
+from .pack import PackInfo, Slab, write_pack
+from .pack_file import payload_size, verify_pack
 from .reading import tensor_reader
 from .run_folder import RunFolder
 from .sharing import content, plan
+from .spares import Spares
 
 if TYPE_CHECKING:
     import torch
@@ -51,6 +54,7 @@ class Store(RunFolder):
         self._pins: Counter[str] = Counter()
         self._received: set[str] = set()
         self._parsed: dict[str, tuple[tuple[int, ...], Manifest]] = {}
+        self._payloads: dict[str, tuple[tuple[int, ...], int]] = {}
         with as_store_error(root):
             self.create()
         self._lock = StoreLock(root / ".lock")
@@ -58,6 +62,8 @@ class Store(RunFolder):
             with as_store_error(root):
                 self.identify()
                 self.remove_unfinished()
+                self._spares = Spares(self.packs)
+                self._newest_bytes = self._spares.nbytes
         except BaseException:
             self.close()
             raise
@@ -77,8 +83,7 @@ class Store(RunFolder):
         """The manifest of a checkpoint; DamagedCheckpoint if it is not here, or is not what was written."""
         path = self.manifest_path(name)
         try:
-            stat = path.stat()
-            stamp = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+            stamp = _stamp(path)
             known = self._parsed.get(name)
             if known is None or known[0] != stamp:
                 with path.open("rb") as stream:
@@ -105,39 +110,48 @@ class Store(RunFolder):
         """Write a checkpoint and return once it would survive a power cut; if anything fails, nothing of it stays."""
         name = checkpoint_name(facts["step"], self.session, facts.get("serial", 0))
         contents = [content(slab) for slab in slabs]
-        distinct = dict(zip(contents, slabs, strict=True))
+        # The last of equal ones stays, and it should be one whose bytes are at hand.
+        distinct = {content(slab): slab for slab in sorted(slabs, key=lambda slab: slab.data is not None)}
         with self._exclusively():
             if self.manifest_path(name).exists():
                 raise UsageError(f"checkpoint {name} exists", hint="Give it another serial number; names never change.")
             known, infos, payloads = self._reliable(facts["parent"])
             todo = plan(distinct, known, payloads=payloads, pack_bytes=self._pack_bytes)
-            places = dict(todo.referenced)
+            places, carrier = dict(todo.referenced), Carrier(self.pack_path)
             packs = dict(zip(self._pack_names(name), todo.packs, strict=False))
             try:
                 for pack, group in packs.items():
-                    infos[pack] = write_pack(self.pack_path(pack), [distinct[one] for one in group])
+                    whole = [carrier.whole(distinct[one], todo.carried.get(one)) for one in group]
+                    infos[pack] = write_pack(self.pack_path(pack), whole, spares=self._spares)
+                    self._payloads[pack] = _stamp(self.pack_path(pack)), sum(slab.nbytes for slab in whole)
                     places |= {one: TensorRef(pack, distinct[one].key, *one) for one in group}
                 tensors = tuple(places[one] for one in contents)
                 used = {ref.pack: infos[ref.pack] for ref in tensors}
                 manifest = Manifest(session=self.session, tensors=tensors, packs=used, **facts)
                 data = manifest.to_bytes()
                 write_durably(self.manifest_path(name), lambda sink: sink.write(data))
+                self._parsed[name] = _stamp(self.manifest_path(name)), manifest
             except BaseException:
                 self._retract(name, packs)
                 raise
             # Whoever saves has restored what there was to restore: what was fetched and not adopted is waste.
             self._received.clear()
+            self._newest_bytes = sum(infos[pack].size for pack in packs)
             return manifest
+
+    def unfinished_path(self, name: str) -> Path:
+        """Where a pack lies of which not all has been received."""
+        path = self.pack_path(name)
+        return path.with_name(path.name + _PART)
 
     @contextmanager
     def receive(self, name: str) -> Iterator[tuple[BinaryIO, int]]:
         """Take a pack in: yields where to write it, and the offset to go on from if an earlier try was interrupted.
 
         The pack gets its name when the block ends well; otherwise what came so far is kept for the next try. Until its
-        manifest is adopted or this process commits, a sweep leaves it alone. Its bytes are not checked: `verify` does.
+        manifest is adopted or this process commits, a sweep leaves it alone. Its bytes are not checked here.
         """
-        path = self.pack_path(name)
-        part = path.with_name(path.name + _PART)
+        path, part = self.pack_path(name), self.unfinished_path(name)
         with self._exclusively():
             self._received.add(name)
         with as_store_error(path):
@@ -183,7 +197,8 @@ class Store(RunFolder):
         """Delete the checkpoints that are not in `keep`, and all packs that no remaining one refers to.
 
         Pinned ones stay, and those newer than all of `keep`: they were committed after the caller had looked. A
-        manifest that cannot be read is set aside. Returns the names of what was deleted.
+        manifest that cannot be read is set aside. Returns the names of what was deleted. As many packs as the newest
+        commit has filled are not deleted but kept, under another name, for the next one to write over.
         """
         with self._exclusively():
             present = [manifest for name in self.names() if (manifest := self._read_or_set_aside(name)) is not None]
@@ -210,10 +225,16 @@ class Store(RunFolder):
         try:
             manifest = self.read(parent)
             here = manifest.packs.keys() - self.missing(manifest)
-            return manifest.tensors, dict(manifest.packs), {pack: payload_size(self.pack_path(pack)) for pack in here}
+            self._payloads = {pack: self._payload(pack) for pack in here}
+            return manifest.tensors, dict(manifest.packs), {pack: size for pack, (_, size) in self._payloads.items()}
         except DamagedCheckpoint:
             # Restore and sweep deal with the parent; this checkpoint must only not lean on it.
             return (), {}, {}
+
+    def _payload(self, pack: str) -> tuple[tuple[int, ...], int]:
+        """The bytes of tensors in a pack, known as long as nobody has touched the file."""
+        stamp, known = _stamp(self.pack_path(pack)), self._payloads.get(pack)
+        return known if known is not None and known[0] == stamp else (stamp, payload_size(self.pack_path(pack)))
 
     def _pack_names(self, checkpoint: str) -> Iterator[str]:
         # A pack of a swept checkpoint of the same name may live on, referenced by others.
@@ -236,11 +257,22 @@ class Store(RunFolder):
             return None
 
     def _sweep_packs(self, wanted: Collection[str]) -> None:
+        retired = []
         for path in self.packs.iterdir():
             name = path.name.removesuffix(_PART)
-            if PACK.fullmatch(name) and name not in wanted:
+            if not PACK.fullmatch(name) or name in wanted:
+                continue
+            if path.name == name:
+                retired.append(path)
+            else:
                 path.unlink()
+        self._spares.retire(retired, limit=self._newest_bytes)
         fsync_folder(self.packs)
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    stat = path.stat()
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
 def _size(path: Path) -> int:

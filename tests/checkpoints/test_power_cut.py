@@ -16,8 +16,10 @@ from pathlib import Path
 import pytest
 from checkpoints.drafts import SESSION, commit, slab
 
+from colab_resume.checkpoints.pack import Slab
 from colab_resume.checkpoints.store import Store
 from colab_resume.durable import make_folder
+from colab_resume.errors import StoreError
 
 EXT4_IOC_SHUTDOWN, NO_LOG_FLUSH = 0x8004587D, 2
 
@@ -73,25 +75,27 @@ def promise(line: str, promised: set[str]) -> None:
     (promised.add if line[0] == "+" else promised.discard)(line[1:-1])
 
 
-def check(root: Path, promised: set[str]) -> None:
-    """All that was promised is there, and all that is there is whole."""
+def check(root: Path, promised: set[str]) -> bool:
+    """All that was promised is there, and all that is there is whole; whether packs were being written over."""
     store = Store(root, session=SESSION)
     try:
         assert promised <= set(store.names())
         for name in store.names():
             store.verify(store.read(name))
+        return any(store.packs.glob("spare-*"))
     finally:
         store.close()
 
 
 def test_a_kill_at_any_moment_leaves_whole_checkpoints(tmp_path: Path) -> None:
     """After SIGKILL in the midst of it, every acknowledged checkpoint is there, and every one there is whole."""
-    chance, promised = random.Random(7), set[str]()
+    chance, promised, recycled = random.Random(7), set[str](), 0
     for _ in range(20):
         with writing(tmp_path / "run", promised, chance) as child:
             assert kill(child) == signal.SIGKILL
-        check(tmp_path / "run", promised)
+        recycled += check(tmp_path / "run", promised)
     assert promised
+    assert recycled
 
 
 @pytest.fixture
@@ -126,14 +130,36 @@ def restart(image: Path, mount: Path) -> None:
 def test_a_power_cut_at_any_moment_leaves_whole_checkpoints(disk: tuple[Path, Path]) -> None:
     """After the disk stops in the midst of it, every acknowledged checkpoint is there, and every one there is whole."""
     image, mount = disk
-    chance, promised = random.Random(7), set[str]()
+    chance, promised, recycled = random.Random(7), set[str](), 0
     for _ in range(15):
         with writing(mount / "some" / "run", promised, chance) as child:
             cut_power(mount)
             kill(child)
         restart(image, mount)
-        check(mount / "some" / "run", promised)
+        recycled += check(mount / "some" / "run", promised)
     assert promised
+    assert recycled
+
+
+@pytest.mark.root
+def test_a_power_cut_amid_a_pack_that_is_written_over_costs_no_other(disk: tuple[Path, Path]) -> None:
+    """Its file belonged to a checkpoint once: after the cut that one is gone for good, and the others are whole."""
+    image, mount = disk
+
+    def cut_in_the_middle() -> Iterator[memoryview]:
+        yield memoryview(b"\xff" * (8 << 20))
+        cut_power(mount)
+        yield memoryview(bytes(8 << 20))
+
+    store = Store(mount / "run", session=SESSION)
+    names = [commit(store, step, slab("weight", step, 16 << 20)).name for step in range(2)]
+    assert store.sweep(names[1:]) == names[:1]
+    with pytest.raises(StoreError):
+        commit(store, 2, Slab("weight", "U8", (16 << 20,), cut_in_the_middle, "0" * 32))
+    store.close()
+    restart(image, mount)
+    check(mount / "run", {names[1]})
+    assert sorted(path.stem for path in (mount / "run" / "checkpoints").iterdir()) == names[1:]
 
 
 @pytest.mark.root

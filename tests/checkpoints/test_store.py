@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from checkpoints.drafts import SESSION, commit, facts, files, largest_file, slab
+from checkpoints.drafts import SESSION, commit, facts, files, largest_file, raw, slab, tensor
 
 from colab_resume.checkpoints.manifest import Manifest
-from colab_resume.checkpoints.pack import Slab
 from colab_resume.checkpoints.store import Store
 from colab_resume.errors import DamagedCheckpoint, EncodingError, StoreError, UsageError
 
@@ -29,7 +28,7 @@ def sizes(manifest: Manifest) -> dict[str, int]:
 
 def test_a_committed_checkpoint_is_there(store: Store) -> None:
     """What was committed is listed, read back as it was, whole, and its tensors are those given."""
-    given = [slab("a", 1), slab("b", 2, 800, "F64"), Slab("c", "F32", (0, 3), b""), Slab("d", "I16", (), b"\1\0")]
+    given = [slab("a", 1), slab("b", 2, 800, "F64"), tensor("c", "F32", (0, 3), b""), tensor("d", "I16", (), b"\1\0")]
     written = commit(store, 7, *given, metrics={"loss": 0.25}, tags=("mine",))
     assert store.names() == [written.name] == ["0000000007-k3f9a2"]
     assert store.read(written.name) == written
@@ -37,9 +36,9 @@ def test_a_committed_checkpoint_is_there(store: Store) -> None:
     store.verify(written)
     read = store.reader(written)
     for index, one in enumerate(given):
-        tensor = read(index)
-        assert tuple(tensor.shape) == one.shape
-        assert tensor.reshape(-1).view(torch_uint8()).tolist() == list(one.flat)
+        found = read(index)
+        assert tuple(found.shape) == one.shape
+        assert found.reshape(-1).view(torch_uint8()).tolist() == list(raw(one))
 
 
 def torch_uint8() -> Any:
@@ -105,7 +104,7 @@ def test_an_unchanged_tensor_is_written_once(store: Store) -> None:
 
 def test_equal_tensors_of_one_checkpoint_are_written_once(store: Store) -> None:
     """Tensors with the same bytes, dtype and shape share their place; others with the same bytes do not."""
-    same, other_dtype, other_shape = slab("b", 0), slab("c", 0, dtype="I8"), Slab("d", "U8", (10, 100), bytes(1000))
+    same, other_dtype, other_shape = slab("b", 0), slab("c", 0, dtype="I8"), tensor("d", "U8", (10, 100), bytes(1000))
     written = commit(store, 1, slab("a", 0), same, other_dtype, other_shape)
     assert written.tensors[0] == written.tensors[1]
     assert len(set(written.tensors)) == 3

@@ -54,7 +54,7 @@ class Told:
 
 _PATIENCE_SECONDS = 0.2
 
-_CHANGING = {"write", "flush", "fsync", "replace", "unlink", "mkdir"}
+_CHANGING = {"write", "pwrite", "flush", "ftruncate", "fsync", "rename", "replace", "unlink", "mkdir"}
 _READING = {"open", "read", "readinto", "readline", "scandir"}
 
 _SCENES: dict[Moment, tuple[CodeType, ...]] = {

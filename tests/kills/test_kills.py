@@ -21,7 +21,7 @@ from kills.zygote import Life, Zygote
 __all__: list[str] = []
 
 _STORIES = range(10)
-_CHANCES: dict[Moment, int] = {"save": 60, "upload": 34, "restore": 100}
+_CHANCES: dict[Moment, int] = {"save": 26, "upload": 22, "restore": 100}
 """About how many calls to the system one of them makes; to wait for one that never comes only costs a kill more."""
 
 
