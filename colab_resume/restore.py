@@ -1,8 +1,10 @@
 """The newest good checkpoint, wherever it is: found, fetched, proved, and given out part by part.
 
-Candidates are tried from the newest on. One is good if its manifest is sound and every pack has the sha256 that the
-manifest names, on the VM's disk or after a download. Whatever is not good is set aside with its reason and the next
-older one is tried. If there are checkpoints and none is good, that is an error, never a silent start from nothing.
+Candidates are tried from the newest on. One is good if its manifest is sound and every pack has the digest that the
+manifest names, on the VM's disk or while it is downloaded. Whatever is not good is set aside with its reason and the
+next older one is tried. If there are checkpoints and none is good, that is an error, never a silent start from nothing.
+
+Each byte is read once: what proves a pack puts its tensors into the memory in which they are given out.
 """
 
 from __future__ import annotations
@@ -15,14 +17,17 @@ from functools import partial
 from io import BytesIO
 from typing import Any
 
+from .checkpoints import memory_room
+from .checkpoints.abreast import Tell, abreast
 from .checkpoints.catalog import Catalog
 from .checkpoints.encoding import decode
-from .checkpoints.fetching import fetch_pack, is_sound
+from .checkpoints.fetching import fetch_pack, sound_pack
 from .checkpoints.manifest import Manifest
 from .checkpoints.names import whole_journals
 from .checkpoints.pack import PackInfo
 from .checkpoints.parts import parts_of
 from .checkpoints.store import Store
+from .checkpoints.tensors import RestoredTensors, fits
 from .durable import write_durably
 from .errors import CheckpointError, DamagedCheckpoint, NoGoodCheckpoint
 from .remotes import Remote
@@ -34,23 +39,29 @@ Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """Opened with what is being done and the bytes in all; what it gives is told how many bytes more are done."""
 
 
-@dataclass(frozen=True)
 class Restored:
-    """A checkpoint that was found good; its packs are on the VM's disk."""
+    """A checkpoint that was found good; its packs are on the VM's disk, its `tensors` perhaps in memory already."""
 
-    manifest: Manifest
-    store: Store
+    def __init__(self, manifest: Manifest, store: Store, tensors: RestoredTensors | None = None) -> None:
+        self.manifest = manifest
+        self._tensors = tensors or RestoredTensors(manifest, store.pack_path, keep=False)
 
     def kinds(self) -> Mapping[str, str]:
         """The kind of each part, by name."""
         return {name: part.kind for name, part in parts_of(self.manifest).items()}
 
-    def part(self, name: str) -> Any:
-        """The state saved under this name, in memory of its own; `DamagedCheckpoint` if it cannot be decoded."""
+    def part(self, name: str, *, again: bool = False) -> Any:
+        """The state saved under this name, in memory of its own; `DamagedCheckpoint` if it cannot be decoded.
+
+        `again`: it is for those who got it before, and may have the memory that they got, as far as it still holds it.
+        """
         part = parts_of(self.manifest)[name]
-        read = self.store.reader(self.manifest)
         specs = [(ref.dtype, ref.shape) for ref in part.tensors]
-        return decode(part.tree, specs, lambda index: read(part.first + index))[name]
+        return decode(part.tree, specs, lambda index: self._tensors.take(part.first + index, again=again))[name]
+
+    def let_go(self) -> None:
+        """Free what nobody has taken; parts can still be asked for, and are then read from the disk."""
+        self._tensors.let_go()
 
 
 @dataclass
@@ -63,8 +74,10 @@ class Search:
     seconds: float = 0.0
 
 
-def find(store: Store, remote: Remote | None, *, progress: Progress) -> Search:
-    """Look through store and remote.
+def find(
+    store: Store, remote: Remote | None, *, progress: Progress, room: Callable[[], int] = memory_room.room
+) -> Search:
+    """Look through store and remote. If there is `room` in memory, the tensors are kept as they were read.
 
     Raises `RemoteUnavailable` if the remote cannot be asked, since it may hold the newest; `NoGoodCheckpoint` if there
     are checkpoints and none is good; `CheckpointError` if one is of a later format.
@@ -76,11 +89,12 @@ def find(store: Store, remote: Remote | None, *, progress: Progress) -> Search:
     search.generation = max((manifest.generation for manifest in candidates), default=0)
     for manifest in candidates:
         try:
-            _make_good(store, source, manifest, progress)
+            tensors = RestoredTensors(manifest, store.pack_path, keep=fits(manifest, room()))
+            _make_good(store, source, manifest, tensors, progress)
+            search.good = Restored(manifest, store, tensors)
         except CheckpointError as error:
             search.set_aside[manifest.name] = error.what
         else:
-            search.good = Restored(manifest, store)
             break
     if search.good is None and search.set_aside:
         raise NoGoodCheckpoint(
@@ -112,16 +126,23 @@ def _candidates(store: Store, source: _Source | None, search: Search) -> list[Ma
     return sorted(manifests.values(), key=lambda one: (one.rank, one.created, one.name), reverse=True)
 
 
-def _make_good(store: Store, source: _Source | None, manifest: Manifest, progress: Progress) -> None:
+def _make_good(
+    store: Store, source: _Source | None, manifest: Manifest, tensors: RestoredTensors, progress: Progress
+) -> None:
     """See to it that every pack of this checkpoint is on the disk with the right bytes, and then its manifest."""
     lacking = set(store.missing(manifest))
-    with progress(f"restore step {manifest.step}", sum(info.size for info in manifest.packs.values())) as advance:
-        for pack, info in manifest.packs.items():
-            if pack not in lacking and is_sound(store.pack_path(pack), info, advance):
-                continue
+
+    def make_good(pack: str, info: PackInfo, tell: Tell) -> None:
+        path, place = store.pack_path(pack), partial(tensors.place, pack)
+        found = None if pack in lacking else sound_pack(path, info, progress=tell, place=place)
+        if found is None:
             if source is None or not source.has(pack, info):
                 raise _unusable(pack, "is not there as a whole" if pack in lacking else "is damaged")
-            fetch_pack(source.remote, store, pack, info, advance)
+            found = fetch_pack(source.remote, store, pack, info, progress=tell, place=place)
+        tensors.settle(pack, found.digests)
+
+    with progress(f"restore step {manifest.step}", sum(info.size for info in manifest.packs.values())) as advance:
+        abreast([partial(make_good, pack, info) for pack, info in manifest.packs.items()], advance)
     if source is not None and not _is_readable(store, manifest.name):
         store.adopt(source.manifest_bytes(manifest.name), manifest.name)
 

@@ -20,7 +20,8 @@ from colab_resume.checkpoints.manifest import Manifest
 from colab_resume.checkpoints.store import Store
 from colab_resume.errors import ColabResumeError, DamagedCheckpoint, EncodingError, StoreError, UsageError
 from colab_resume.export import Export, Exported
-from colab_resume.training.snapshot import Staging
+from colab_resume.training.capture.capture import Capture
+from colab_resume.training.capture.live import LiveState
 
 
 class Colour(Enum):
@@ -45,9 +46,9 @@ def store(tmp_path: Path) -> Any:
 
 def saved(store: Store, **parts: Any) -> Manifest:
     """A checkpoint with these parts."""
-    snapshot = Staging().capture((name, "values", value) for name, value in parts.items())
+    snapshot = Capture().take(LiveState.of(name, "values", value) for name, value in parts.items())
     facts: Any = {"position": {}, "journal": {}, "provenance": {}, "parent": None}
-    return store.commit(slabs=snapshot.slabs, step=1, generation=1, created=1.0, state=snapshot.state, **facts)
+    return store.commit(slabs=snapshot.slabs(), step=1, generation=1, created=1.0, state=snapshot.state, **facts)
 
 
 def write(store: Store, manifest: Manifest, out: Path, *parts: str) -> Exported:
@@ -240,12 +241,12 @@ def test_a_full_disk_is_a_store_error_and_leaves_nothing(store: Store, tmp_path:
 
 
 def test_progress_counts_every_byte_that_is_proved(store: Store, tmp_path: Path) -> None:
-    """The bytes told are those announced: the packs that the chosen parts need."""
+    """The bytes told are those announced: the tensors of the chosen parts."""
     manifest = saved(store, v={"w": torch.randn(1000)})
     task = Export(tmp_path / "out.pt", parts=("v",))
     told: list[int] = []
     task.write(manifest, store.pack_path, told.append)
-    assert sum(told) == task.size(manifest) == sum(info.size for info in manifest.packs.values())
+    assert sum(told) == task.size(manifest) == 4000
 
 
 def test_a_target_that_cannot_be_is_refused_at_once(tmp_path: Path) -> None:

@@ -1,72 +1,99 @@
-"""Packs from a remote: downloaded, going on where an earlier download stopped, and proved before they count."""
+"""Packs from a remote: downloaded, going on where an earlier download stopped, and proved while they come."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from io import RawIOBase
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from ..errors import DamagedCheckpoint, RemoteRefused
 from ..remotes import Remote
-from .pack import PackInfo, verify_pack
+from .pack import PackInfo
+from .pack_file import PackFile, advance, read_pack
+from .pack_stream import PackStream, Place, nowhere
 from .store import Store
 
-__all__ = ["fetch_pack", "is_sound"]
+__all__ = ["Fetched", "fetch_pack", "sound_pack"]
 
 
-def is_sound(path: Path, info: PackInfo, progress: Callable[[int], None]) -> bool:
-    """Whether the pack at `path` is, to the bit, what `info` says; `progress` is told how many bytes more were read."""
-    try:
-        verify_pack(path, info, progress)
-    except DamagedCheckpoint:
-        return False
-    return True
+@dataclass(frozen=True)
+class Fetched:
+    """A pack that was proved: the digests of its tensors by key, and how many bytes of it came just now."""
+
+    digests: Mapping[str, str]
+    came: int
 
 
-def fetch_pack(remote: Remote, store: Store, pack: str, info: PackInfo, progress: Callable[[int], None]) -> int:
-    """Bring one pack into the store; returns how many bytes came. `DamagedCheckpoint` if it is not what `info` says.
+def sound_pack(
+    path: Path, info: PackInfo, *, progress: Callable[[int], None], place: Place = nowhere
+) -> Fetched | None:
+    """The pack at `path`, if it is there and, to the bit, what `info` says; nothing of it has to come.
 
-    `progress` is told of every byte twice: when it has come, and when it has been read back to be proved.
+    `progress` is told how many bytes more were read.
     """
-    came, resumed = _download(remote, store, pack, progress)
     try:
-        verify_pack(store.pack_path(pack), info, progress)
+        return Fetched(read_pack(path, info, place=place, progress=progress).digests, 0)
     except DamagedCheckpoint:
-        # It must not stay: under its final name it would be taken for a pack that only rotted later.
-        store.pack_path(pack).unlink()
-        if not resumed:
+        return None
+
+
+def fetch_pack(
+    remote: Remote,
+    store: Store,
+    pack: str,
+    info: PackInfo,
+    *,
+    progress: Callable[[int], None],
+    place: Place = nowhere,
+) -> Fetched:
+    """Bring one pack into the store; `DamagedCheckpoint` if it is not what `info` says.
+
+    `progress` is told of every byte that came, and of those that an earlier download had left.
+    """
+    arrival = _Arrival(PackStream(pack, info, place), progress)
+    try:
+        with store.receive(pack) as (sink, offset):
+            arrival.begin(sink, store.unfinished_path(pack), offset)
+            remote.get(f"packs/{pack}", cast("BinaryIO", arrival), offset)
+            arrival.stream.end()
+    except RemoteRefused as error:
+        raise DamagedCheckpoint(error.what, hint=error.hint) from error
+    except DamagedCheckpoint:
+        # What is no pack must not be added to.
+        store.unfinished_path(pack).unlink(missing_ok=True)
+        if not arrival.resumed:
             raise
         # What an earlier download had left may be to blame.
-        return came + fetch_pack(remote, store, pack, info, progress)
-    return came
+        fetched = fetch_pack(remote, store, pack, info, progress=progress, place=place)
+        return replace(fetched, came=arrival.came + fetched.came)
+    return Fetched(arrival.stream.digests, arrival.came)
 
 
-def _download(remote: Remote, store: Store, pack: str, progress: Callable[[int], None]) -> tuple[int, bool]:
-    """How many bytes came, and whether they went on from an earlier download."""
-    with store.receive(pack) as (sink, offset):
-        progress(offset)
-        counting = _Counting(sink, progress)
-        try:
-            remote.get(f"packs/{pack}", cast("BinaryIO", counting), offset)
-        except RemoteRefused as error:
-            raise DamagedCheckpoint(error.what, hint=error.hint) from error
-    return counting.passed, offset > 0
+class _Arrival(RawIOBase):
+    """Where a pack arrives: its bytes go to the disk and past the stream that proves them."""
 
-
-class _Counting(RawIOBase):
-    """Passes bytes on, and tells how many."""
-
-    def __init__(self, sink: BinaryIO, progress: Callable[[int], None]) -> None:
-        self._sink = sink
+    def __init__(self, stream: PackStream, progress: Callable[[int], None]) -> None:
+        self.stream = stream
+        self.came = 0
+        self.resumed = False
         self._progress = progress
-        self.passed = 0
+
+    def begin(self, sink: BinaryIO, path: Path, offset: int) -> None:
+        """Bytes go to `sink` from now on; the first `offset` ones are at `path` already."""
+        self._sink = sink
+        if offset:
+            self.resumed = True
+            with PackFile(path) as file:
+                advance(file, self.stream, min(offset, file.size, self.stream.left), self._progress)
 
     def writable(self) -> bool:
         return True
 
     def write(self, data: Any) -> int:
         self._sink.write(data)
+        self.stream.feed(data)
         self._progress(len(data))
-        self.passed += len(data)
+        self.came += len(data)
         return len(data)

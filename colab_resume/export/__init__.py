@@ -1,6 +1,6 @@
 """A checkpoint as one file that other tools read: safetensors, or what `torch.load(..., weights_only=True)` takes.
 
-Every pack is proved before a tensor is taken from it. The file appears whole or not at all. What it cannot hold is an
+Every tensor is proved while it is read. The file appears whole or not at all. What it cannot hold is an
 error that names the value, except that safetensors files leave out what is no tensor, and say how much that was.
 """
 
@@ -17,7 +17,7 @@ import torch
 from ..checkpoints.damage import damaged
 from ..checkpoints.encoding import decode
 from ..checkpoints.manifest import Manifest
-from ..checkpoints.pack import verify_pack, write_pack
+from ..checkpoints.pack import write_pack
 from ..checkpoints.parts import Part, parts_of
 from ..checkpoints.reading import tensor_reader
 from ..durable import write_durably
@@ -55,15 +55,12 @@ class Export:
 
     def size(self, manifest: Manifest) -> int:
         """How many bytes are to be proved."""
-        return sum(manifest.packs[pack].size for pack in _packs(self._parts(manifest)))
+        return sum(part.nbytes for part in self._parts(manifest))
 
     def write(self, manifest: Manifest, pack_path: Callable[[str], Path], progress: Callable[[int], None]) -> Exported:
-        """Prove the packs, of which `progress` is told each piece that was read, and write the file."""
-        parts = self._parts(manifest)
-        for pack in _packs(parts):
-            verify_pack(pack_path(pack), manifest.packs[pack], progress)
-        read = tensor_reader(manifest, pack_path)
-        states = {part.name: _state(part, read) for part in parts}
+        """Read and prove the tensors, of which `progress` is told how many bytes they have, and write the file."""
+        read = tensor_reader(manifest, pack_path, progress)
+        states = {part.name: _state(part, read) for part in self._parts(manifest)}
         left_out = self._write_tensors(states) if self._out.suffix == _SAFETENSORS else self._write_plain(states)
         return Exported(self._out.stat().st_size, left_out)
 
@@ -83,10 +80,6 @@ class Export:
         content = converted[self._wanted[0]] if len(self._wanted) == 1 else converted
         write_durably(self._out, lambda sink: _save(content, sink))
         return {}
-
-
-def _packs(parts: list[Part]) -> list[str]:
-    return list(dict.fromkeys(ref.pack for part in parts for ref in part.tensors))
 
 
 def _state(part: Part, read: Callable[[int], torch.Tensor]) -> Any:

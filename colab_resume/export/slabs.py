@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..checkpoints.digest import digest_of
 from ..checkpoints.encoding.layout import ARRAY_NAMES, TENSOR_NAMES
 from ..checkpoints.pack import Slab
 from ..errors import EncodingError, UsageError
@@ -76,4 +77,4 @@ def _slab(name: str, tensor: torch.Tensor) -> Slab:
         kind = str(tensor.dtype).removeprefix("torch.")
         raise EncodingError(f"{name} is {kind}, which a safetensors file cannot hold", hint=_OTHER_FORMAT)
     data: Any = tensor.contiguous().reshape(-1).view(torch.uint8).numpy()
-    return Slab(name, dtype, tuple(tensor.shape), memoryview(data))
+    return Slab(name, dtype, tuple(tensor.shape), memoryview(data), digest_of(data))

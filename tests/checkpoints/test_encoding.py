@@ -23,7 +23,7 @@ from exactness import STORED, picture, round_trip, store
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from colab_resume.checkpoints.encoding import encode
+from colab_resume.checkpoints.encoding import decode, encode
 from colab_resume.errors import EncodingError, StateMismatch
 
 pytestmark = pytest.mark.filterwarnings("ignore:ComplexHalf support is experimental:UserWarning")
@@ -725,3 +725,39 @@ def test_random_states_go_on_where_they_were() -> None:
     generator.bit_generator.state = found["generator"]
     again = (random.random(), np.random.rand(3).tolist(), torch.rand(3).tolist(), generator.integers(10**9))
     assert again == expected
+
+
+# The memory of what is read
+
+
+def read_as(piece: torch.Tensor) -> torch.Tensor:
+    """What a state with one tensor of 64 floats becomes, whose piece comes like this."""
+    tree = {"x": {"$": "tensor", "dtype": "float32", "shape": [64], "piece": 0}}
+    found: torch.Tensor = decode(tree, [("F32", (64,))], lambda _: piece)["x"]
+    return found
+
+
+def test_a_piece_becomes_the_value_without_a_copy() -> None:
+    """It is memory of its own, and is given away."""
+    piece = torch.arange(64.0)
+    assert read_as(piece).data_ptr() == piece.data_ptr()
+
+
+@pytest.mark.parametrize(("size", "begin"), [(512, 64), (260, 1), (257, 1), (512, 0)])
+def test_a_piece_that_is_not_all_of_its_memory_or_lies_askew_is_copied(size: int, begin: int) -> None:
+    """A value holds no memory but its own, and lies where torch would have laid it."""
+    memory = bytearray(size)
+    memory[begin : begin + 256] = np.arange(64, dtype="<f4").tobytes()
+    piece = torch.frombuffer(memory, dtype=torch.uint8, count=256, offset=begin).view(torch.float32)
+    found = read_as(piece)
+    assert torch.equal(found, torch.arange(64.0))
+    assert found.data_ptr() % 64 == 0
+    assert found.untyped_storage().nbytes() == 256
+
+
+def test_a_piece_that_is_a_part_of_a_tensor_is_copied() -> None:
+    """Its storage is somebody else's."""
+    whole = torch.arange(128.0)
+    found = read_as(whole[64:])
+    assert torch.equal(found, whole[64:])
+    assert found.untyped_storage().nbytes() == 256

@@ -1,7 +1,7 @@
 """Stored pieces as memory again, and views of it; every bound is checked before a view is made.
 
-Each piece that is asked for is copied once, into memory of its own. Views share it, so nothing that a tree says can
-take more memory than the pieces are worth.
+Each piece that is asked for comes in memory of its own, which becomes that of the value; it is copied only if it has to
+lie otherwise. Views share it, so nothing that a tree says can take more memory than the pieces are worth.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ __all__ = ["Blocks", "Spec"]
 Spec: TypeAlias = tuple[str, tuple[int, ...]]
 """dtype and shape of a stored piece."""
 
+_ALIGNMENT = 64
 _SAME_SIZE = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
 
@@ -93,7 +94,7 @@ class Blocks:
         form = (device,) if offset is not None else (device, stored, layout)
         if index not in self._made:
             if offset is not None:
-                block = _copied(self._piece(index, "U8"))
+                block = _as_bytes(self._piece(index, "U8"))
             elif stored is not None and layout.is_dense:
                 block = _laid_out(self._piece(index, stored, layout.shape), layout)
             else:
@@ -139,16 +140,18 @@ def _layout(shape: tuple[int, ...], strides: tuple[int, ...], itemsize: int) -> 
     return layout
 
 
-def _copied(piece: torch.Tensor) -> torch.Tensor:
-    """A piece in fresh memory. It is copied as bytes, since a mapped file is rarely aligned."""
+def _as_bytes(piece: torch.Tensor) -> torch.Tensor:
+    """The memory of a piece, if it is all of a storage and lies as torch would have it; else a copy that is."""
     flat = piece.reshape(-1).view(torch.uint8)
+    if flat.numel() == flat.untyped_storage().nbytes() and flat.data_ptr() % _ALIGNMENT == 0:
+        return flat
     return torch.empty(flat.numel(), dtype=torch.uint8, device="cpu").copy_(flat)
 
 
 def _laid_out(piece: torch.Tensor, layout: Layout) -> torch.Tensor:
-    """A piece in fresh memory, its dimensions in the order they had (`channels_last` is such an order)."""
+    """A piece as bytes, its dimensions in the order they had (`channels_last` is such an order)."""
     if layout.strides == row_major(layout.shape, layout.itemsize):
-        return _copied(piece)
+        return _as_bytes(piece)
     block = torch.empty(layout.nbytes, dtype=torch.uint8, device="cpu")
     # As integers, so that no copy can touch the bits of a NaN.
     same_size = _SAME_SIZE[layout.itemsize]

@@ -29,8 +29,9 @@ def decode(
     enums: Callable[[str, object], object] | None = None,
     devices: bool = True,
 ) -> Any:
-    """The state, in memory of its own. `specs` are dtype and shape of the stored pieces, `read` gives one of them.
+    """The state. `specs` are dtype and shape of the stored pieces, `read` gives one of them.
 
+    What `read` gives is given away: it must be memory that nobody else has, and becomes that of the state.
     `enums` makes a member from a class name and a value where this session has no such class; without it that is
     `StateMismatch`. Tensors go back to the GPU they were on if there is one, and with `devices=False` to none.
     """
