@@ -50,9 +50,9 @@ def setup(
 
     `remote`: where checkpoints survive the VM: a folder (a mounted Drive) or any object with the five members of
     `colab_resume.remotes.Remote`; without one, only restarts on this disk are survived. `store`: the folder on this
-    machine's own disk (default: chosen for you). `every`: 500 steps, "5 min", or None for as often as is worth its
-    cost. `budget` bounds that cost: the part of the time that saving may take, stalls and slower steps together. Where
-    it allows one more, the end of each epoch is saved, too. `keep`: which checkpoints stay.
+    machine's own disk (default: chosen for you). `every`: 500 steps, "5 min", "1 epoch", or None for as often as is
+    worth its cost. `budget` bounds that cost: the part of the time that saving may take, stalls and slower steps
+    together. Where it allows one more, the end of each epoch is saved, too. `keep`: which checkpoints stay.
 
     What is drawn after this call and before the first loop is drawn again, the same, in each later session.
 

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 
 from .identity import SessionRecord
 
-__all__ = ["LostWork", "Summary", "lost_work", "summary"]
+__all__ = ["LostWork", "Summary", "lost_work", "mean_life", "summary"]
+
+_SUPPOSED = 3600.0
+"""What a session is supposed to live before any was seen to end, in seconds."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,19 @@ def summary(records: Sequence[SessionRecord], restored_step: int, now: float) ->
         lived=sum(record.heartbeat - record.started for record in ordered),
         lost=sum(seconds for seconds in lost if seconds is not None),
     )
+
+
+def mean_life(records: Sequence[SessionRecord]) -> float | None:
+    """How many seconds a session lives until it ends by itself, on the average; None if none has made a step yet.
+
+    A session that was ended on purpose tells only that it would have lived longer. The time that all of them lived
+    counts, divided by the ends that nobody wanted, as if one of those had been seen after an hour.
+    """
+    worked = [record for record in records if record.step > (_first_step(record) or 0)]
+    if not worked:
+        return None
+    unwanted = sum(record.ended in (None, "failed") for record in worked)
+    return (sum(record.heartbeat - record.started for record in worked) + _SUPPOSED) / (unwanted + 1)
 
 
 def _order(record: SessionRecord) -> tuple[float, str]:

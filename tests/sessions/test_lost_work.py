@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colab_resume.sessions.history import LostWork, Summary, lost_work, summary
+from colab_resume.sessions.history import LostWork, Summary, lost_work, mean_life, summary
 from colab_resume.sessions.identity import Ending, SessionRecord
 
 
@@ -86,3 +87,33 @@ def test_the_order_of_the_records_does_not_matter(order: list[SessionRecord]) ->
     """A remote lists files in any order."""
     assert lost_work(order, 1280, now=9000) == lost_work(ALL, 1280, now=9000)
     assert summary(order, 1280, now=9000) == summary(ALL, 1280, now=9000)
+
+
+# --- how long sessions live
+
+
+def lives(*ends: Ending | None, seconds: float = 1800) -> list[SessionRecord]:
+    return [
+        session(f"{n:06}", begun=5000 * n, beat=5000 * n + seconds, step=9, ended=end) for n, end in enumerate(ends)
+    ]
+
+
+def test_a_life_ends_when_nobody_wanted_it_to() -> None:
+    """Silence and failure are ends; a session that was ended on purpose only adds the time it lived."""
+    assert mean_life(lives(None)) == (1800 + 3600) / 2
+    assert mean_life(lives("failed")) == (1800 + 3600) / 2
+    assert mean_life(lives("clean")) == mean_life(lives("interrupted")) == 1800 + 3600
+    assert mean_life(lives(None, "clean", None, "interrupted")) == (4 * 1800 + 3600) / 3
+
+
+def test_many_sessions_outweigh_what_was_supposed() -> None:
+    """After a hundred lives of half an hour a session is known to live half an hour."""
+    assert mean_life(lives(*[None] * 100)) == pytest.approx(1800, rel=0.02)
+
+
+def test_a_session_without_a_step_says_nothing() -> None:
+    """A cell that failed before the training began had nothing to lose."""
+    idle = session("aaaaaa", begun=1000, beat=1005, step=900, restored="0000000900-bbbbbb", ended="failed")
+    assert mean_life([]) is None
+    assert mean_life([idle]) is None
+    assert mean_life([idle, *lives(None)]) == mean_life(lives(None))
