@@ -18,6 +18,7 @@ from .errors import StateMismatch, UsageError
 from .remotes import Remote
 from .restore import Restored
 from .saving import Options, Saving
+from .training.capture.live import LiveState
 from .training.data import randomness
 from .training.loops import Loops
 from .training.objects.made import Made
@@ -47,13 +48,14 @@ class Course:
         self._remote = remote
         self._options = options
         self.tracking = Tracking()
+        self.tracking.before_step = self._before_step
         self.loops = Loops(self)
         self._best: Best | None = None
         self._at_setup: Any = randomness.capture()
         self._begin()
 
     def _begin(self) -> None:
-        self.saving = Saving(self._root, self._remote, self._options, progress=byte_bar)
+        self.saving = Saving(self._root, self._remote, self._options, progress=byte_bar, owned=self.tracking.owned)
         self.saving.best = self._best
         self._restored: Restored | None = self.saving.search.good
         self._untouched: list[Any] = []
@@ -64,6 +66,7 @@ class Course:
             self.saving.close(CLOSE_SECONDS)
             raise
         self.moved = False
+        self._prepared = False
         self._set_up_again = False
         self.loop_seconds: float = 0.0
         self._clock = time.perf_counter()
@@ -157,7 +160,7 @@ class Course:
     def begins(self) -> None:
         """Save the state before the first step: there is always something to go back to, and a bad remote shows now."""
         self.saving.ask(None)
-        self._save_if_due(whole=True)
+        self._save_if_due(whole=True, step_follows=True)
 
     def hands_out_first(self) -> None:
         """Look at what the first step will change."""
@@ -178,10 +181,13 @@ class Course:
             self.saving.ask(None)
 
     def epoch_ended(self) -> None:
-        """A good place to save, unless nobody could say what belongs to the next epoch."""
+        """A good place to save, unless nobody could say what belongs to the next epoch; then it may be the next one."""
         self._made.end_epoch()
         self._unclear = self._made.is_unclear
-        if not self._unclear:
+        asked = self.saving.is_asked_after(self.loops.cursor.epoch)
+        if not self._unclear and asked:
+            self.saving.ask(None)
+        elif not self._unclear:
             self.before_a_pause()
 
     def saves_next(self) -> bool:
@@ -198,11 +204,15 @@ class Course:
         self.tracking.reach_boundary()
         self.moved = True
         self.saving.note_step(self.loops.cursor.step, self._clock - before, self.loop_seconds)
+        self.saving.in_epochs = self.loops.cursor.epoch is not None or loop_ended
         if loop_ended:
             self.saving.ask(None)
             self.saving.writer.wait(None)
         if savable and (self.saving.is_asked or not self._unclear):
-            self._save_if_due(whole=loop_ended)
+            self._save_if_due(whole=loop_ended, step_follows=not (pauses or loop_ended))
+        if not self._prepared and self.saving.writer.idle:
+            self._prepared = True
+            self.saving.prepare(self.tracking.nbytes())
         self._unclear = False
         self.tracking.leave_boundary(step_follows=not pauses)
         self._tell_news()
@@ -213,18 +223,23 @@ class Course:
         """Go back to the newest checkpoint."""
         self._rewind(f"{name} was left before its end")
 
+    def _before_step(self) -> None:
+        """Of whichever session it is by then."""
+        self.saving.before_step()
+
     def already_complete(self, name: str, turns: int) -> None:
         """Say so: a second loop without a name of its own would silently not run."""
         warn(f"{self._name}: loop {name!r} is complete ({turns} of {turns}); if this is another loop, give it a name=")
 
-    def _save_if_due(self, *, whole: bool) -> None:
+    def _save_if_due(self, *, whole: bool, step_follows: bool) -> None:
         if self.saving.is_due(self.loops.cursor.step) and (whole or self.tracking.is_whole()):
-            self.saving.save(self._parts(), self.loops.cursor.position())
+            self.saving.save(self._parts(), self.loops.cursor.position(), step_follows=step_follows)
 
-    def _parts(self) -> Iterator[tuple[str, str, Any]]:
-        yield from self.tracking.states()
-        yield RNG, "rng", randomness.capture()
-        yield _LOOPS, "loops", {**self.loops.state(), "made": self._made.state(), "setup": self._at_setup}
+    def _parts(self) -> Iterator[LiveState]:
+        yield from self.tracking.live()
+        yield LiveState.of(RNG, "rng", randomness.capture())
+        loops = {**self.loops.state(), "made": self._made.state(), "setup": self._at_setup}
+        yield LiveState.of(_LOOPS, "loops", loops)
 
     def _let_go_of_restored(self) -> None:
         if self._restored is None:
@@ -234,11 +249,14 @@ class Course:
                 warn(f"{name} was made in an earlier epoch; if it is still used, make it and track it before the loop")
             elif name not in self._made.names:
                 warn(f"{name} is in the checkpoint but was not tracked again; its state is dropped")
+        self._restored.let_go()
         self._restored = None
 
     def _tell_news(self) -> None:
         """Each problem once while it lasts, and how the replay of the lost steps came out."""
         self.tell_problems()
+        if news := self.saving.news():
+            say(f"{self._name} · {news}")
         report = self.saving.replay.report
         if self._replaying and (report.over or report.first_difference):
             self._replaying = False

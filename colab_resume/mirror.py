@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from typing import Protocol
 
+from .background import step_back
 from .checkpoints.manifest import Manifest
 from .checkpoints.replica import HEARTBEAT_SECONDS, Replica
 from .errors import ColabResumeError, NotSafe, RemoteUnavailable
@@ -123,6 +124,7 @@ class Mirror:
         return self._error is not None and not isinstance(self._error, RemoteUnavailable)
 
     def _work(self) -> None:
+        step_back()
         pause = 1.0
         while (asked := self._next_request()) is not None:
             error = self._round()

@@ -7,12 +7,11 @@ budget, and after it the store is free for the next session, in this process or 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 from .checkpoints.manifest import Manifest
 from .checkpoints.replica import Replica
@@ -22,16 +21,18 @@ from .errors import CheckpointError, ColabResumeError, DamagedCheckpoint, NotSaf
 from .mirror import Mirror, Mirroring, NoMirror
 from .remotes import Remote
 from .restore import Progress, Search, find
-from .sessions.history import LostWork, Summary, lost_work, summary
+from .sessions.history import LostWork, Summary, lost_work, mean_life, summary
 from .sessions.identity import Ending, SessionRecord, begin_session, new_session_id
 from .status import Status
 from .training.cadence import Cadence
+from .training.capture.capture import Capture
+from .training.capture.live import LiveState
+from .training.every import EveryEpochs
 from .training.journal import Journal, Mark, Scalar, lost_records
 from .training.position import Position
 from .training.provenance import changes, provenance, versions
 from .training.replay import Replay
 from .training.slowdown import Slowdown
-from .training.snapshot import Staging
 from .writer import Draft, Writer
 
 __all__ = ["Options", "Saving"]
@@ -49,9 +50,14 @@ class Options:
 
 
 class Saving:
-    """Opened for one session. `search` says what was found; its `good` checkpoint is what the session goes on from."""
+    """Opened for one session. `search` says what was found; its `good` checkpoint is what the session goes on from.
 
-    def __init__(self, root: Path, remote: Remote | None, options: Options, *, progress: Progress) -> None:
+    `owned`: as for `Capture`.
+    """
+
+    def __init__(
+        self, root: Path, remote: Remote | None, options: Options, *, progress: Progress, owned: Callable[[], set[int]]
+    ) -> None:
         self.session = new_session_id()
         self.options = options
         self.best: Best | None = None
@@ -59,12 +65,17 @@ class Saving:
         self.stall_seconds = 0.0
         self.saved: Manifest | None = None
         self.capture_problem = ""
+        self.in_epochs = True
         self._asked = False
         self._tags: tuple[str, ...] = ()
         self._last: tuple[int, int] | None = None
-        self._stalls: dict[tuple[int, int], float] = {}
+        self._unpaid = 0.0
+        self._held: int | None = None
         self._slowdown = Slowdown()
         self._step = 0
+        self._waited = 0.0
+        self._arrived = ""
+        self._capture = Capture(owned)
         self.store = Store(root, session=self.session)
         try:
             self._open(remote, progress)
@@ -77,6 +88,7 @@ class Saving:
         good = self.search.good.manifest if self.search.good else None
         self.saved = good
         self._step = self._first_step = good.step if good else 0
+        self._tried = good is not None
         self._pace = 0.0
         mark = Mark.from_json(good.journal) if good else None
         folder = self.store.root / "journal"
@@ -85,8 +97,10 @@ class Saving:
         self._lost_records = lost_records(folder, mark) if mark else ()
         self.replay = Replay(self._lost_records)
         self._metrics = dict(good.metrics) if good else {}
-        self.cadence = Cadence(self.options.every, budget=self.options.budget, clock=time.monotonic)
         earlier = _earlier(self.store, remote)
+        self.cadence = Cadence(
+            self.options.every, budget=self.options.budget, mttf=mean_life(earlier), clock=time.monotonic
+        )
         now = time.time()
         self.lost: LostWork = lost_work(earlier, self._step, now)
         self.summary: Summary = summary(earlier, self._step, now)
@@ -94,7 +108,6 @@ class Saving:
             session=self.session, now=now, step=self._step, restored=good.name if good else None, versions=versions()
         )
         self._provenance = provenance()
-        self._staging = Staging()
         self.writer = Writer(self.store, self.journal, self._written)
         self.mirror: Mirroring = NoMirror() if remote is None else Mirror(self._replica(remote))
 
@@ -113,6 +126,11 @@ class Saving:
     def problems(self) -> dict[str, str]:
         """What does not work at the moment, by where it does not."""
         texts = {"capture": self.capture_problem, "writer": self.writer.problem, "mirror": self.mirror.problem}
+        if isinstance(self.cadence.every, EveryEpochs) and not self.in_epochs:
+            texts["cadence"] = (
+                f"every={self.options.every!r}, but this loop is not inside `for epoch in run.epochs(n)`: "
+                "only its first and its last state are saved"
+            )
         return {where: text for where, text in texts.items() if text}
 
     @property
@@ -158,10 +176,19 @@ class Saving:
 
     def note_step(self, step: int, step_seconds: float, loop_seconds: float) -> None:
         """How far the training is, how long the last step took, and how long the loop has run in this session."""
+        waited, self._waited = self._waited, 0.0
         if step > self._step:  # at the end of an epoch there was a validation, not a step
-            self._slowdown.note(step_seconds, disturbed=not self.writer.idle or self.mirror.busy)
+            self._slowdown.note(step_seconds - waited, busy=not self.writer.idle or self.mirror.busy)
+        self._note_arrival()
         self._step = step
         self._pace = loop_seconds / max(1, step - self._first_step)
+
+    def _note_arrival(self) -> None:
+        """If one more of this session's checkpoints has reached the remote, how long that took."""
+        newest = self.mirror.safe or self.mirror.sent
+        if newest is not None and newest.session == self.session and newest.name != self._arrived:
+            self._arrived = newest.name
+            self.cadence.sent(max(0.0, time.time() - newest.created))
 
     def note_metrics(self, values: Mapping[str, Scalar]) -> None:
         """What was logged last; a better value of the metric that `best` watches asks for a save."""
@@ -191,15 +218,46 @@ class Saving:
     def is_due(self, step: int) -> bool:
         """Whether to save at this boundary; never while the last save is in hand."""
         seen = self._last is not None and self._last[0] == step
-        return self.writer.idle and (self._asked or (not seen and self.cadence.due(step)))
+        # Whatever `every` says: that saving does not work must show in the first minute.
+        first = not self._tried
+        return self.writer.idle and (self._asked or first or (not seen and self.cadence.due(step)))
 
-    def save(self, parts: Iterable[tuple[str, str, Any]], position: Position) -> None:
-        """Capture the state of these parts and hand it to the writer, which must be idle; never raises."""
+    def is_asked_after(self, epoch: int | None) -> bool:
+        """Whether `every` asks for a checkpoint where this epoch ends; then what is in hand is finished first."""
+        if epoch is None or not self.cadence.wants_end_of(epoch):
+            return False
+        self.writer.wait(None)
+        self.cadence.owe()
+        return True
+
+    def prepare(self, nbytes: int) -> None:
+        """There will be about so much to save; the writer must be idle."""
+        self._capture.prepare(nbytes)
+
+    def before_step(self) -> None:
+        """An optimizer is about to step: what is still to be copied of the last boundary's state is copied first."""
         begin = time.perf_counter()
         try:
-            snapshot = self._staging.capture(parts)
+            self._capture.settle()
+        except Exception as error:  # noqa: BLE001 - that saving fails is no reason for a step to fail
+            self.capture_problem = f"the state could not be captured: {error!r}"
+        seconds = time.perf_counter() - begin
+        self._waited += seconds
+        self._unpaid += seconds
+        self.stall_seconds += seconds
+
+    def save(self, parts: Iterable[LiveState], position: Position, *, step_follows: bool) -> None:
+        """Capture the state of these parts and hand it to the writer, which must be idle; never raises.
+
+        `step_follows`: what optimizers own changes only after `before_step`, so that it may be copied until then.
+        """
+        begin = time.perf_counter()
+        self._tried = True
+        try:
+            snapshot = self._capture.take(parts, step_follows=step_follows)
         except (ColabResumeError, MemoryError, RuntimeError) as error:
             self.capture_problem = f"the state could not be captured: {error}"
+            self._asked = False  # else every boundary would try again; the cadence does, and tags wait for it
             self.cadence.saved(position.step, stall=time.perf_counter() - begin, write=0.0)
             return
         self.capture_problem = ""
@@ -219,36 +277,53 @@ class Saving:
             "provenance": {**self._provenance, "seconds per step": self._pace},
         }
         self._asked, self._tags = False, ()
-        stall = time.perf_counter() - begin
-        self.stall_seconds += stall
-        self._stalls[self._last] = stall
+        self._slowdown.save_begins()
         self.writer.offer(Draft(snapshot=snapshot, facts=facts))
+        if snapshot.holds_training:
+            self.writer.wait(None)
+        seconds = time.perf_counter() - begin
+        self._unpaid += seconds
+        self.stall_seconds += seconds
 
     def _written(self, draft: Draft, manifest: Manifest | None, seconds: float) -> None:
         """In the writer's thread, after each attempt."""
-        stall = self._stalls.pop((draft.facts["step"], draft.facts["serial"]), 0.0)
-        self.cadence.saved(draft.facts["step"], stall=stall + self._slowdown.settle(), write=seconds)
+        unpaid, self._unpaid = self._unpaid, 0.0
+        self.cadence.saved(draft.facts["step"], stall=unpaid, slowed=self._slowdown.settle(), write=seconds)
         if manifest is None:
+            self._capture.forget()
+            self._tags = (*draft.facts["tags"], *self._tags)
+            self._asked = self._asked or self.writer.disturbed
             return
         self.saved = manifest
         self.saves += 1
+        self._held = None if self._held is None else self._held + 1
         self.mirror.wake()
         self._alive().save(self.store.sessions)
         self._clear_away()
 
     def _clear_away(self) -> None:
+        if self._held is not None and self._held <= self.options.keep.last:
+            return  # none can be too many; so a save does not look at all that are kept
         manifests = [self.store.read(name) for name in self.store.names()]
-        self.store.sweep(kept(manifests, self.options.keep, self.best))
+        gone = self.store.sweep(kept(manifests, self.options.keep, self.best))
+        self._held = len(manifests) - len(gone)
 
     def flush(self, timeout: float | None) -> None:
         """Wait until what was captured is on the disk and confirmed by the remote; else `NotSafe`."""
         begin = time.monotonic()
         if not self.writer.wait(timeout):
             raise NotSafe("the newest checkpoint is not on the disk yet", hint="wait longer: run.flush(timeout=...)")
-        if self.writer.problem:
-            raise NotSafe(self.writer.problem, hint="mend what it says; the next save tries again")
+        if problem := self.capture_problem or self.writer.problem:
+            raise NotSafe(problem, hint="mend what it says; the next save tries again")
+        if self.writer.disturbed:
+            raise NotSafe("the state changed while it was copied", hint="it is saved again at the next boundary")
         self.journal.sync()
         self.mirror.flush(None if timeout is None else max(0.0, timeout - (time.monotonic() - begin)))
+
+    def news(self) -> str:
+        """What was found out about the training since this was asked last; empty if nothing."""
+        notice, self._capture.notice = self._capture.notice, ""
+        return notice
 
     def end(self, how: Ending) -> None:
         """From now on the record says that this session has ended, and how."""
@@ -256,12 +331,14 @@ class Saving:
 
     def close(self, timeout: float | None) -> None:
         """Finish what is in hand and let go of everything; what fails now is in `problems`. Again is harmless."""
-        self.writer.close(timeout)
+        if self.writer.close(timeout):
+            self._capture.close()
         self.mirror.close(timeout)
         try:
             self.journal.close()
             self._record.save(self.store.sessions)
             # A checkpoint that was being sent when its time came was left alone then.
+            self._held = None
             self._clear_away()
         except (StoreError, CheckpointError) as error:
             self.writer.problem = f"the store could not be left in order: {error}"

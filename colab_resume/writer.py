@@ -12,11 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from .background import step_back
 from .checkpoints.manifest import Manifest
 from .checkpoints.store import Store
 from .errors import ColabResumeError
+from .training.capture.snapshot import Snapshot
 from .training.journal import Journal
-from .training.snapshot import Snapshot
 
 __all__ = ["Draft", "Writer"]
 
@@ -43,6 +44,8 @@ class Writer:
         self._closing = False
         self._thread: threading.Thread | None = None
         self.problem = ""
+        self.disturbed = False
+        """Whether the last draft's state had changed before it was copied, so that it was not written."""
 
     @property
     def idle(self) -> bool:
@@ -75,6 +78,7 @@ class Writer:
         return self._thread is None or not self._thread.is_alive()
 
     def _work(self) -> None:
+        step_back()
         while True:
             with self._condition:
                 self._condition.wait_for(lambda: self._draft is not None or self._closing)
@@ -90,9 +94,12 @@ class Writer:
         begin = time.perf_counter()
         manifest = None
         try:
-            self._journal.sync()
-            manifest = self._store.commit(slabs=draft.snapshot.slabs, **draft.facts)
-            self.problem = ""
+            slabs = draft.snapshot.slabs()
+            self.disturbed = slabs is None
+            if slabs is not None:
+                self._journal.sync()
+                manifest = self._store.commit(slabs=slabs, **draft.facts)
+                self.problem = ""
         except ColabResumeError as error:
             self.problem = f"the state could not be saved: {error}"
         except Exception as error:  # noqa: BLE001 - a background failure is a state, never the training's end

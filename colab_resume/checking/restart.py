@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,9 +14,10 @@ import torch
 from ..checkpoints.store import Store
 from ..restore import Restored
 from ..sessions.identity import new_session_id
+from ..training.capture.capture import Capture
+from ..training.capture.live import LiveState
 from ..training.data import randomness
 from ..training.data.generators import GLOBAL
-from ..training.snapshot import Staging
 from ..training.tracking import RNG, Tracking
 
 __all__ = ["Restart", "tensors_in"]
@@ -68,19 +69,19 @@ class Restart:
 
 
 def _commit(store: Store, tracking: Tracking) -> Any:
-    parts = [*tracking.states(), (RNG, "rng", randomness.capture())]
-    snapshot = Staging().capture(parts)
-    return store.commit(
-        slabs=snapshot.slabs,
-        state=snapshot.state,
-        step=0,
-        generation=0,
-        parent=None,
-        created=0.0,
-        position={},
-        journal={},
-        provenance={},
-    )
+    with closing(Capture()) as capture:
+        snapshot = capture.take([*tracking.live(), LiveState.of(RNG, "rng", randomness.capture())])
+        return store.commit(
+            slabs=snapshot.slabs() or (),
+            state=snapshot.state,
+            step=0,
+            generation=0,
+            parent=None,
+            created=0.0,
+            position={},
+            journal={},
+            provenance={},
+        )
 
 
 def tensors_in(state: Any) -> Iterator[torch.Tensor]:

@@ -6,16 +6,19 @@ list of differences is raised before anything has changed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any, Protocol, TypeVar
 
 import torch
+from torch.nn.parameter import is_lazy
 
 from ..errors import StateMismatch, UsageError
+from .capture.live import LiveState, take
 from .objects.modules import ModulePart, by_plain_name
 from .objects.optimizers import OptimizerPart
 from .objects.parts import Part, Values, part_for
-from .snapshot import take
+from .objects.steady import Look
 
 __all__ = ["MODULES", "RNG", "SavedParts", "Tracking", "VALUES"]
 
@@ -34,7 +37,9 @@ class SavedParts(Protocol):
 
     def kinds(self) -> Mapping[str, str]: ...
 
-    def part(self, name: str) -> Any: ...
+    def part(self, name: str, *, again: bool = False) -> Any:
+        """Its state; `again` if those who got it before may get the same memory."""
+        ...
 
 
 class Tracking:
@@ -44,7 +49,10 @@ class Tracking:
         self.values = Values()
         self._things: dict[str, Any] = {VALUES: self.values}
         self._parts: dict[str, Part] = {VALUES: part_for(VALUES, self.values, self._parameters)}
+        self._looks: dict[str, Look] = {}
         self._postponed = 0
+        self.before_step: Callable[[], None] = lambda: None
+        """Called when an optimizer is about to step."""
 
     def replaced(self, objects: Mapping[str, Any]) -> list[str]:
         """Those of these names that have stood for another object until now."""
@@ -62,7 +70,10 @@ class Tracking:
             old = self._parts.get(name)
             if isinstance(old, OptimizerPart):
                 old.release()
+            if isinstance(part, OptimizerPart):
+                part.before_step = self._announce_step
             self._parts[name], self._things[name] = part, objects[name]
+            self._looks.pop(name, None)
 
     def states(self) -> Iterator[tuple[str, str, Any]]:
         """Name, kind and live state of each object, in the order in which they were tracked."""
@@ -70,6 +81,33 @@ class Tracking:
             yield name, part.kind, part.state()
         if extras := {name: part.extras() for name, part in self._of(ModulePart)}:
             yield MODULES, "modules", extras
+
+    def live(self) -> Iterator[LiveState]:
+        """The same, for captures: what has the form that it had last time is not made again."""
+        looks = {name: self._look(name, part) for name, part in self._parts.items()}
+        modules = [looks[name] for name, _ in self._of(ModulePart)]
+        form = tuple(look for look in modules if look is not None) if None not in modules else None
+        for name, part in self._parts.items():
+            own = looks[name]
+            # An optimizer's state names its parameters as the modules do.
+            others = form if isinstance(part, OptimizerPart) else ()
+            known = None if own is None or others is None else (own, *others)
+            yield LiveState(name, part.kind, part.state, known)
+        if modules:
+            extras = {name: part.extras for name, part in self._of(ModulePart)}
+            yield LiveState(MODULES, "modules", lambda: {name: give() for name, give in extras.items()}, form)
+
+    def nbytes(self) -> int:
+        """About how much there is to copy: the tensors of modules and optimizers, each once."""
+        modules = (part.tensors() for _, part in self._of(ModulePart))
+        optimizers = (part.tensors() for _, part in self._of(OptimizerPart))
+        sizes = {one.data_ptr(): one.nbytes for one in chain.from_iterable((*modules, *optimizers)) if not is_lazy(one)}
+        return sum(sizes.values())
+
+    def owned(self) -> set[int]:
+        """The addresses of the memory that only a step of a known optimizer changes, as far as one can know."""
+        tensors = (tensor for _, part in self._of(OptimizerPart) if part.is_known for tensor in part.tensors())
+        return {tensor.data_ptr() for tensor in tensors} - {0}
 
     def names(self) -> list[str]:
         """The names that are tracked."""
@@ -92,7 +130,7 @@ class Tracking:
         """
         kinds = saved.kinds()
         found = [name for name in names if name in kinds]
-        states = {name: saved.part(name) for name in found}
+        states = {name: saved.part(name, again=final) for name in found}
         extras = _extras(saved) if final else {}
         lines = [f"{name}: {line}" for name in found for line in self._differences(name, kinds[name], states[name])]
         if final and not lines:
@@ -133,6 +171,19 @@ class Tracking:
         """The next step begins, or what comes between two epochs."""
         for _, part in self._of(OptimizerPart):
             part.leave_boundary(step_follows=step_follows)
+
+    def _announce_step(self) -> None:
+        self.before_step()
+
+    def _look(self, name: str, part: Part) -> Look | None:
+        """The one of last time, as long as it holds."""
+        known = self._looks.pop(name, None)
+        if not isinstance(part, ModulePart | OptimizerPart) or not part.is_steady:
+            return None
+        look = known if known is not None and known.holds() else part.look()
+        if look is not None:
+            self._looks[name] = look
+        return look
 
     def _of(self, kind: type[P], names: Iterable[str] | None = None) -> list[tuple[str, P]]:
         """The parts of this kind by name."""

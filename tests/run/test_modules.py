@@ -657,7 +657,7 @@ class Saved:
     def kinds(self) -> Mapping[str, str]:
         return {name: kind for name, (kind, _) in self._parts.items()}
 
-    def part(self, name: str) -> Any:
+    def part(self, name: str, *, again: bool = False) -> Any:
         return self._parts[name][1]
 
 

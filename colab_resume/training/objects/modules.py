@@ -15,6 +15,7 @@ import torch
 from torch.nn.parameter import is_lazy
 
 from .plain import copied, is_plain, same
+from .steady import ModuleLook, look_at_module
 
 __all__ = ["ModulePart", "by_plain_name"]
 
@@ -42,11 +43,21 @@ class ModulePart:
     """A `torch.nn.Module`: parameters and buffers by plain name; shape and dtype must be the same."""
 
     kind = "module"
+    is_steady = True
 
     def __init__(self, module: torch.nn.Module) -> None:
         self._module = module
         self._flags = self._frozen(), self._in_eval()
         self._tracked = {place.key: copied(place.value) for place in _places(module)}
+
+    def tensors(self) -> Iterator[torch.Tensor]:
+        """Parameters and buffers."""
+        yield from self._module.parameters()
+        yield from self._module.buffers()
+
+    def look(self) -> ModuleLook | None:
+        """What state and extras are made of, if that is all that they can be made of."""
+        return look_at_module(self._module)
 
     def state(self) -> Any:
         """A lazy parameter that has no shape yet has no state either."""

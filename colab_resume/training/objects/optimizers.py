@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch.nn.parameter import is_lazy
 
+from .steady import OptimizerLook, look_at_optimizer
+
 __all__ = ["OptimizerPart"]
 
 
@@ -34,7 +36,11 @@ class OptimizerPart:
         self._live_on: bool | None = None  # not known before two boundaries were seen: then they are kept
         self._sample: tuple[int, int] | None = None
         self._left_over: list[tuple[int, int]] | None = None
-        self._hook = optimizer.register_step_post_hook(self._note_step)
+        self._hooks = (
+            optimizer.register_step_pre_hook(self._announce_step),
+            optimizer.register_step_post_hook(self._note_step),
+        )
+        self.before_step: Callable[[], None] = lambda: None
 
     @property
     def mid_accumulation(self) -> bool:
@@ -62,15 +68,39 @@ class OptimizerPart:
         self._stepped = False
 
     def release(self) -> None:
-        """Take the hook off the optimizer."""
-        self._hook.remove()
+        """Take the hooks off the optimizer."""
+        for hook in self._hooks:
+            hook.remove()
+
+    @property
+    def is_steady(self) -> bool:
+        """Whether its state is without gradients, whose memory comes and goes."""
+        if all(parameter.grad is None for parameter in self._parameters()):
+            return True
+        return self._live_on is False and not self.mid_accumulation
+
+    def look(self) -> OptimizerLook | None:
+        """What the state is made of while it is steady, if that is all that it can be made of."""
+        return look_at_optimizer(self._optimizer)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is one of torch's own, which change parameters and state in `step` and nowhere else."""
+        # Torch wraps each class's `step`; the wrapper has the module of what it wraps.
+        return getattr(type(self._optimizer).step, "__module__", "").startswith("torch.optim.")
+
+    def tensors(self) -> Iterator[torch.Tensor]:
+        """Its parameters, and what it keeps beside them."""
+        yield from (parameter for parameter in self._parameters() if not is_lazy(parameter))
+        slots = (slot for slot in self._optimizer.state.values() if isinstance(slot, dict))
+        yield from (value for slot in slots for value in slot.values() if isinstance(value, torch.Tensor))
 
     def state(self) -> Any:
         state: dict[str, Any] = {
             "optimizer": self._optimizer.state_dict(),
             "parameters": self._describe(),
         }
-        if self._live_on is not False or self.mid_accumulation:
+        if not self.is_steady:
             state["gradients"] = [_pack(parameter.grad) for parameter in self._parameters()]
         return state
 
@@ -145,6 +175,9 @@ class OptimizerPart:
     def _all_gradients(self) -> list[tuple[int, int]]:
         """Which there are, and how often each was changed."""
         return [(id(g), g._version) for parameter in self._parameters() if (g := parameter.grad) is not None]
+
+    def _announce_step(self, *_: Any) -> None:
+        self.before_step()
 
     def _note_step(self, *_: Any) -> None:
         self._stepped = True

@@ -1,0 +1,74 @@
+"""Which pieces of a plan are copied at the boundary, and which while the next step computes.
+
+Late is only what nothing but an optimizer's `step()` changes, as far as can be known: the parameters and the state of
+torch's own optimizers, and what has not changed from one capture to the next. Before anything is late for the first
+time it is copied at the boundary and, when the step begins, compared in full: so it is seen that this training does not
+change it in between, by whatever means. What is seen to change there is never late again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence, Set
+
+from .spots import Spot, copies
+from .watch import Watch
+
+__all__ = ["Division", "Trust", "divide"]
+
+
+class Trust:
+    """What is known of stretches of memory, by address and size."""
+
+    def __init__(self) -> None:
+        self._tried: dict[tuple[int, int], bool] = {}
+        self.edition = 0
+        """Another one whenever something new is known."""
+
+    def is_new(self, spot: Spot) -> bool:
+        """Whether it was never tried."""
+        return spot.key not in self._tried
+
+    def may_be_late(self, spot: Spot) -> bool:
+        """Whether it was seen to keep still until the step."""
+        return self._tried.get(spot.key, False)
+
+    def note(self, spots: Iterable[Spot], *, keeps_still: bool) -> None:
+        """They were compared; once seen to change is seen for good."""
+        for spot in spots:
+            self._tried[spot.key] = keeps_still and self._tried.get(spot.key, True)
+            self.edition += 1
+
+
+class Division:
+    """One way to divide the spots of a plan; `to_try` are those of `now` that might be late the next time."""
+
+    def __init__(
+        self, *, now: Sequence[Spot], late: Sequence[Spot], to_try: Sequence[Spot], unmoved: Set[Spot]
+    ) -> None:
+        self.to_try = to_try
+        self.now, self.now_on_gpu = _on_cpu(now), _on_gpu(now)
+        self.late, self.late_on_gpu = _on_cpu(late), _on_gpu(late)
+        self.jobs_now = list(copies(self.now, unmoved=unmoved.__contains__))
+        self.late_jobs = list(copies(self.late, unmoved=unmoved.__contains__))
+        self.watches = Watch(self.late), Watch(self.late_on_gpu)
+
+
+def divide(spots: Sequence[Spot], unmoved: Set[Spot], owned: Set[int], trust: Trust, *, step_follows: bool) -> Division:
+    """`owned`: the addresses that known optimizers change; `unmoved`: what torch has not seen change since the last
+    capture; `step_follows`: whether nothing but a step comes next."""
+    candidates = [spot for spot in spots if spot.source.data_ptr() in owned or spot in unmoved] if step_follows else []
+    late = {spot for spot in candidates if trust.may_be_late(spot)}
+    return Division(
+        now=[spot for spot in spots if spot not in late],
+        late=[spot for spot in spots if spot in late],
+        to_try=[spot for spot in candidates if trust.is_new(spot)],
+        unmoved=unmoved,
+    )
+
+
+def _on_cpu(spots: Sequence[Spot]) -> list[Spot]:
+    return [spot for spot in spots if not spot.source.is_cuda]
+
+
+def _on_gpu(spots: Sequence[Spot]) -> list[Spot]:
+    return [spot for spot in spots if spot.source.is_cuda]
