@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from tqdm.auto import tqdm
 
+from .findings import Findings
 from .machine import describe
 from .report import Results
 from .sections import SECTIONS
@@ -20,44 +22,46 @@ __all__ = ["main"]
 
 _EPILOG = """\
 examples:
-  python -m benchmarks                           everything, with 500 MB, in about six minutes;
-                                                 writes docs/benchmarks.md and benchmarks/results.json
-  python -m benchmarks --quick                   a look, with 50 MB, in about twenty seconds; shows the tables only
-  python -m benchmarks --only saving             one section, at full size
+  python -m benchmarks                           everything, with up to 1500 MB, in about 25 minutes;
+                                                 writes docs/benchmarks.md, pictures and benchmarks/results.json
+  python -m benchmarks --quick                   a look, with 50 MB, in two or three minutes; shows the tables only
+  python -m benchmarks --only stall              one section, at full size
   python -m benchmarks --quick --only boundary --out DIR
-                                                 ... and writes DIR/benchmarks.md and DIR/results.json
+                                                 ... and writes DIR/benchmarks.md, pictures and DIR/results.json
 
-It works in the folder for temporary files (TMPDIR), which should be on a disk and needs 6 GB, or 1 GB with --quick.
+It works in the folder for temporary files (TMPDIR), which should be on a disk and needs 20 GB, or 2 GB with --quick.
+Anchors that are not installed are left out, and the page says so; `make bench` installs them.
 """
 _PROJECT = Path(__file__).parent.parent
+_BAR = "{desc} |{bar}| {elapsed} so far, about {remaining} left"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, show the tables, write them."""
+    """Measure, write the tables after each section, so that none is lost if a later one fails, and show them."""
     options = _parse(arguments)
     chosen = [name for name in SECTIONS if name in (options.only or SECTIONS)]
-    results = measure(QUICK if options.quick else FULL, chosen)
-    page = results.to_markdown()
-    print(page, end="")
-    if options.out is not None:
-        options.out.mkdir(parents=True, exist_ok=True)
-        _write(results, page_path=options.out / "benchmarks.md", json_path=options.out / "results.json")
-    elif not (options.quick or options.only):
-        _write(results, page_path=_PROJECT / "docs/benchmarks.md", json_path=_PROJECT / "benchmarks/results.json")
+    results = None
+    for results in measure(QUICK if options.quick else FULL, chosen):
+        if options.out is not None:
+            options.out.mkdir(parents=True, exist_ok=True)
+            results.write(page=options.out / "benchmarks.md", data=options.out / "results.json")
+        elif not (options.quick or options.only):
+            results.write(page=_PROJECT / "docs/benchmarks.md", data=_PROJECT / "benchmarks/results.json")
+    if results is not None:
+        print(results.to_markdown(), end="")
 
 
-def measure(settings: Settings, chosen: Sequence[str]) -> Results:
-    """Run these sections in a folder of their own."""
-    load = os.getloadavg()[0]
-    total = sum(SECTIONS[name].count(settings) for name in chosen)
-    found = {}
-    with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder, tqdm(total=total, unit="part") as bar:
-        for name in chosen:
-            bar.set_description(name)
-            found[name] = SECTIONS[name].measure(settings, Path(folder, name), bar.update)
-        machine = describe(Path(folder))
-    date = datetime.now(UTC).date().isoformat()
-    return Results(date=date, machine=machine, load=load, settings=settings, sections=found)
+def measure(settings: Settings, chosen: Sequence[str]) -> Iterator[Results]:
+    """Run these sections in a folder of their own; what has been found so far, after each."""
+    load, date = os.getloadavg()[0], datetime.now(UTC).date().isoformat()
+    total = sum(SECTIONS[name].count(settings) * SECTIONS[name].weight for name in chosen)
+    found: dict[str, Findings] = {}
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder, tqdm(total=total, bar_format=_BAR) as bar:
+        for number, name in enumerate(chosen, 1):
+            bar.set_description(f"{name} ({number} of {len(chosen)})")
+            tick = partial(bar.update, SECTIONS[name].weight)
+            found[name] = SECTIONS[name].measure(settings, Path(folder, name), tick)
+            yield Results(date=date, machine=describe(Path(folder)), load=load, settings=settings, sections=dict(found))
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -71,12 +75,6 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--only", action="append", choices=list(SECTIONS), help="measure this section; may be repeated")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write the page and the JSON file into this folder")
     return parser.parse_args(arguments)
-
-
-def _write(results: Results, *, page_path: Path, json_path: Path) -> None:
-    page_path.parent.mkdir(exist_ok=True)
-    page_path.write_text(results.to_markdown(), "utf-8")
-    json_path.write_text(results.to_json(), "utf-8")
 
 
 if __name__ == "__main__":

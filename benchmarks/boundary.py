@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import colab_resume
 
-from .sample import Row, Sample
+from .findings import Findings, Row, Sample
 from .settings import Settings
 from .training import Training
 from .ways import new_run
@@ -30,9 +30,9 @@ def boundaries(settings: Settings) -> int:
     return _TIMES * settings.rounds
 
 
-def measure_boundary(settings: Settings, folder: Path, tick: Callable[[], object]) -> list[Row]:
+def measure_boundary(settings: Settings, folder: Path, tick: Callable[[], object]) -> Findings:
     """Time loops with and without a run; `tick` is called after each round."""
-    training = Training(1)
+    training = Training.of_megabytes(1)
     training.step()
     named, own, loading = (new_run(folder / name) for name in ("named", "own", "loading"))
     for run in (named, own, loading):
@@ -50,7 +50,7 @@ def measure_boundary(settings: Settings, folder: Path, tick: Callable[[], object
         tick()
     for run in (named, own, loading):
         run.finish()
-    return [_row(group, name, pairs) for (group, name), pairs in found.items()]
+    return Findings(rows=[_row(group, name, pairs) for (group, name), pairs in found.items()])
 
 
 def _loader(batches: int, workers: int) -> DataLoader[tuple[torch.Tensor, ...]]:

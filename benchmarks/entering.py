@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset, RandomSampler, WeightedRandomS
 
 from colab_resume.training.data.batches import Loaders
 
-from .sample import Row, Sample
+from .findings import Findings, Row, Sample
 from .settings import Settings
 
 __all__ = ["entries", "measure_entering"]
@@ -34,10 +34,10 @@ class _Numbers(Dataset[int]):
 
 def entries(settings: Settings) -> int:
     """How many rounds will be timed."""
-    return 2 * settings.rounds
+    return settings.repeats
 
 
-def measure_entering(settings: Settings, folder: Path, tick: Callable[[], object]) -> list[Row]:  # noqa: ARG001
+def measure_entering(settings: Settings, folder: Path, tick: Callable[[], object]) -> Findings:  # noqa: ARG001
     """Time until the last batch of a pass is there, in a process that has drawn nothing yet."""
     weights = torch.ones(_ITEMS)
     samplers = {
@@ -47,12 +47,12 @@ def measure_entering(settings: Settings, folder: Path, tick: Callable[[], object
     rows = []
     for name, sampler in samplers.items():
         pairs = []
-        for _ in range(settings.rounds):
+        for _ in range(settings.repeats):
             loader = DataLoader(_Numbers(), batch_size=_BATCH, sampler=sampler)
             pairs.append((_draw_indices(loader), _enter(loader)))
             tick()
         rows.append(_row(name, pairs))
-    return rows
+    return Findings(rows=rows)
 
 
 def _draw_indices(loader: DataLoader[int]) -> float:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
+from pathlib import Path
 
-from .sample import Row, Sample
+from .findings import Findings, Goal, Row, Sample
 from .sections import SECTIONS
 from .settings import Settings
 
@@ -22,8 +23,12 @@ Machine: {machine}.
 In the minute before it began, {load:.1f} processes wanted a core on average; near 0 it was quiet.
 
 All that stands in one table was measured in turns, in one run. Cells are medians, with the lowest and the highest
-measurement in brackets; n is how many there were. Other work may have run on the same machine: compare within a table,
-and believe a difference only where the brackets do not overlap. There is no GPU and no real Drive in these numbers."""
+measurement in brackets; n is how many there were. A column with a ÷ holds ratios of measurements that were made side by
+side. Other work may have run on the same machine: compare within a table, and believe a difference only where the
+brackets do not overlap. There is no real Drive in these numbers.
+
+Goals are those of the design. Whether one was reached is computed from the median and from nothing else.
+{reached} of {goals} were reached in this run."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,25 +39,47 @@ class Results:
     machine: str
     load: float
     settings: Settings
-    sections: Mapping[str, Sequence[Row]]
+    sections: Mapping[str, Findings]
+
+    def write(self, *, page: Path, data: Path) -> None:
+        """The page, its pictures in a folder of the page's name beside it, and the JSON document."""
+        pictures = page.with_suffix("")
+        pictures.mkdir(parents=True, exist_ok=True)
+        page.write_text(self.to_markdown(pictures=pictures.name), "utf-8")
+        for findings in self.sections.values():
+            for chart in findings.charts:
+                (pictures / f"{chart.name}.svg").write_text(chart.to_svg(), "utf-8")
+        data.write_text(self.to_json(), "utf-8")
 
     def to_json(self) -> str:
         """A JSON document, indented."""
         return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
 
-    def to_markdown(self) -> str:
-        """A page with a table for each group of rows."""
-        parts = [_HEAD.format(date=self.date, machine=self.machine, load=self.load)]
-        facts = {**asdict(self.settings), "saves": len(self.settings.saves)}
-        for name, rows in self.sections.items():
-            parts += [f"## {SECTIONS[name].title}", SECTIONS[name].text.format_map(facts)]
-            for group, members in groupby(rows, key=lambda row: row.group):
-                parts.append(_table(group, list(members)))
+    def to_markdown(self, *, pictures: str | None = None) -> str:
+        """A page with a table for each group of rows, and links to the pictures in this folder."""
+        goals = [goal for findings in self.sections.values() for goal in findings.goals]
+        reached = sum(goal.reached for goal in goals)
+        head = _HEAD.format(date=self.date, machine=self.machine, load=self.load, reached=reached, goals=len(goals))
+        parts = [head]
+        for name, findings in self.sections.items():
+            parts += [f"## {SECTIONS[name].title}", SECTIONS[name].text.format_map(asdict(self.settings))]
+            parts += _body(findings, pictures)
         return "\n\n".join(parts) + "\n"
 
 
+def _body(findings: Findings, pictures: str | None) -> Iterator[str]:
+    yield from findings.notes
+    for group, members in groupby(findings.rows, key=lambda row: row.group):
+        yield _table(group, list(members))
+    if findings.goals:
+        yield _goals(findings.goals)
+    if pictures is not None:
+        yield from (f"![{chart.title}]({pictures}/{chart.name}.svg)" for chart in findings.charts)
+
+
 def _table(group: str, rows: list[Row]) -> str:
-    columns = list(max(rows, key=lambda row: len(row.values)).values)
+    # In the order of the first row that has them; one contender may have a column that others lack.
+    columns = list(dict.fromkeys(column for row in rows for column in row.values))
     counts = {column: {row.values[column].n for row in rows if column in row.values} for column in columns}
     shared = {column: found.pop() for column, found in counts.items() if len(found) == 1}
     heads = [f"{column} (n = {shared[column]})" if column in shared else column for column in columns]
@@ -61,6 +88,14 @@ def _table(group: str, rows: list[Row]) -> str:
         cells = (_cell(row.values.get(column), with_n=column not in shared) for column in columns)
         lines.append([row.name, *cells])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _goals(goals: Sequence[Goal]) -> str:
+    lines = ["| goal | at most | measured | reached |", "| --- | ---: | ---: | --- |"]
+    for goal in goals:
+        reached = "yes" if goal.reached else "**no**"
+        lines.append(f"| {goal.text} | {goal.limit:.3g} | {goal.measured:.3g} | {reached} |")
+    return "\n".join(lines)
 
 
 def _cell(sample: Sample | None, *, with_n: bool) -> str:
@@ -74,4 +109,6 @@ def _cell(sample: Sample | None, *, with_n: bool) -> str:
 def _number(value: float) -> str:
     if value == round(value) or abs(value) >= 100:
         return f"{value:.0f}"
-    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+    if abs(value) >= 10:
+        return f"{value:.1f}"
+    return f"{value:.2f}" if abs(value) >= 0.1 else f"{value:.2g}"

@@ -12,17 +12,19 @@ import os
 import shutil
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
+from torch.distributed.checkpoint.state_dict_loader import load as dcp_load
+from torch.distributed.checkpoint.state_dict_saver import save as dcp_save
 
 from colab_resume.remotes.folder import FolderRemote
 
-from .sample import Row, Sample
+from .findings import Findings, Goal, Row, Sample, ratios
 from .settings import Settings
 from .training import Training
 from .ways import new_run
@@ -37,23 +39,24 @@ _STEPS = 10
 
 def restores(settings: Settings) -> int:
     """How many restores will be timed."""
-    return settings.rounds * len(_CACHES) * len(_CONTENDERS)
+    return settings.repeats * len(_CACHES) * len(_CONTENDERS)
 
 
-def measure_restoring(settings: Settings, folder: Path, tick: Callable[[], object]) -> list[Row]:
+def measure_restoring(settings: Settings, folder: Path, tick: Callable[[], object]) -> Findings:
     """Time every contender with warm and cold files; `tick` is called after each restore."""
     folder.mkdir()
     _prepare(settings.megabytes, folder)
     found: dict[tuple[str, str], list[dict[str, float]]] = defaultdict(list)
-    for _ in range(settings.rounds):
+    for _ in range(settings.repeats):
         for cache in _CACHES:
             for name, restore in _CONTENDERS.items():
                 _give_memory_back()
-                training = Training(settings.megabytes)
+                training = Training.of_megabytes(settings.megabytes)
                 _set_page_cache(folder, warm=cache == _CACHES[0])
                 found[cache, name].append(restore(training, folder))
                 tick()
-    return [_row(cache, name, timings) for (cache, name), timings in found.items()]
+    rows = [_row(cache, name, timings, found[cache, _SAME_VM]) for (cache, name), timings in found.items()]
+    return Findings(rows=rows, goals=[goal for row in rows for goal in _goals(row)])
 
 
 def _give_memory_back() -> None:
@@ -64,7 +67,7 @@ def _give_memory_back() -> None:
 
 def _prepare(megabytes: int, folder: Path) -> None:
     """Write one and the same state in every form; the run saves it when its loop is entered."""
-    training = Training(megabytes)
+    training = Training.of_megabytes(megabytes)
     training.step()
     remote = FolderRemote(folder / "drive")
     run = new_run(folder / "store", remote)
@@ -76,7 +79,8 @@ def _prepare(megabytes: int, folder: Path) -> None:
     if not training.nbytes <= packed <= 1.01 * training.nbytes:
         raise RuntimeError(f"the checkpoint has {packed} bytes, the state {training.nbytes}: they cannot be compared")
     torch.save(training.state(), folder / "state.pt")
-    save_file(_flat(training.state()), folder / "state.safetensors")
+    save_file(training.tensors(), folder / "state.safetensors")
+    dcp_save(training.state(), checkpoint_id=folder / "state", no_dist=True)
 
 
 def _torch_load(training: Training, folder: Path) -> dict[str, float]:
@@ -85,10 +89,31 @@ def _torch_load(training: Training, folder: Path) -> dict[str, float]:
     return _and_a_step(training, begin)
 
 
+def _torch_load_mapped(training: Training, folder: Path) -> dict[str, float]:
+    begin = time.perf_counter()
+    training.load(torch.load(folder / "state.pt", weights_only=True, mmap=True))
+    return _and_a_step(training, begin)
+
+
 def _load_file(training: Training, folder: Path) -> dict[str, float]:
     begin = time.perf_counter()
     training.load(_nested(load_file(folder / "state.safetensors"), training.state()))
     return _and_a_step(training, begin)
+
+
+def _dcp_load(training: Training, folder: Path) -> dict[str, float]:
+    """It reads into tensors that are there, so the moments are made first; parameters are read in place."""
+    begin = time.perf_counter()
+    moments = {place: _moments_of(tensor) for place, tensor in enumerate(training.model.parameters())}
+    state = training.state()
+    state["optimizer"] = {"state": moments, "param_groups": state["optimizer"]["param_groups"]}
+    dcp_load(state, checkpoint_id=folder / "state", no_dist=True)
+    training.optimizer.load_state_dict(state["optimizer"])
+    return _and_a_step(training, begin)
+
+
+def _moments_of(tensor: torch.Tensor) -> dict[str, torch.Tensor]:
+    return {"step": torch.zeros(()), "exp_avg": torch.empty_like(tensor), "exp_avg_sq": torch.empty_like(tensor)}
 
 
 def _and_a_step(training: Training, begin: float) -> dict[str, float]:
@@ -125,23 +150,21 @@ def _resume(training: Training, store: Path, remote: FolderRemote | None) -> dic
     return timing
 
 
+_TORCH_LOAD, _SAFETENSORS, _DCP_LOAD = "torch.load", "safetensors load_file", "DCP load"
+_SAME_VM = "colab_resume, same VM"
+_GOALS = {_TORCH_LOAD: 1.0, _SAFETENSORS: 1.2, _DCP_LOAD: 1.0}
 _CONTENDERS: Mapping[str, _Restore] = {
-    "torch.load + load_state_dict": _torch_load,
-    "safetensors load_file + load_state_dict": _load_file,
-    "colab_resume, same VM": _same_vm,
+    _TORCH_LOAD: _torch_load,
+    "torch.load(mmap=True)": _torch_load_mapped,
+    _SAFETENSORS: _load_file,
+    _DCP_LOAD: _dcp_load,
+    _SAME_VM: _same_vm,
     "colab_resume, new VM, from a folder as remote": _new_vm,
 }
 
 
-def _flat(state: Mapping[str, Any]) -> dict[str, torch.Tensor]:
-    """The tensors of a state under names of their own, which is all that safetensors holds."""
-    slots = state["optimizer"]["state"]
-    moments = {f"optimizer.{place}.{key}": value for place in slots for key, value in slots[place].items()}
-    return {f"model.{key}": value for key, value in state["model"].items()} | moments
-
-
 def _nested(tensors: Mapping[str, torch.Tensor], fresh: Mapping[str, Any]) -> dict[str, Any]:
-    """The inverse of `_flat`, on the parameter groups of the optimizer that is there."""
+    """The inverse of `Training.tensors`, on the parameter groups of the optimizer that is there."""
     model = {key.removeprefix("model."): value for key, value in tensors.items() if key.startswith("model.")}
     slots: dict[int, dict[str, torch.Tensor]] = defaultdict(dict)
     for key, value in tensors.items():
@@ -165,6 +188,7 @@ def _set_page_cache(folder: Path, *, warm: bool) -> None:
                 os.posix_fadvise(stream.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
+_RATIO = f"{_SAME_VM} ÷ this"
 _COLUMNS = {
     "all": "until the first step is done, s",
     "step": "that step alone, s",
@@ -174,6 +198,15 @@ _COLUMNS = {
 }
 
 
-def _row(cache: str, name: str, timings: list[dict[str, float]]) -> Row:
+def _row(cache: str, name: str, timings: list[dict[str, float]], ours: list[dict[str, float]]) -> Row:
     values = {head: Sample.of(timing[key] for timing in timings) for key, head in _COLUMNS.items() if key in timings[0]}
+    ratio = ratios([timing["all"] for timing in ours], [timing["all"] for timing in timings])
+    if ratio and timings is not ours:
+        values[_RATIO] = ratio
     return Row(group=cache, name=name, values=values)
+
+
+def _goals(row: Row) -> Iterator[Goal]:
+    if row.name in _GOALS:
+        text = f"{row.group}: {_SAME_VM}, until the first step is done, ÷ {row.name}"
+        yield Goal.at_most(_GOALS[row.name], row.values[_RATIO].median, text)

@@ -7,46 +7,89 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .boundary import boundaries, measure_boundary
+from .cadence import measure_cadence, stretches
+from .changed import measure_changed, trainings
+from .durable import durables, measure_durable
 from .entering import entries, measure_entering
+from .findings import Findings
+from .gpu import gpu_ways, measure_gpu
+from .growth import growths, measure_growth
+from .memory import measure_memory, peaks
 from .restoring import measure_restoring, restores
-from .sample import Row
-from .saving import loops, measure_saving
 from .settings import Settings
+from .slowdown import measure_slowdown, slowdowns
+from .stall import measure_stalls, stalls
 
 __all__ = ["SECTIONS", "Section"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """`count` says how often `measure` will call its last argument."""
+    """`count` says how often `measure` will call its last argument, `weight` how long each time takes beside others."""
 
     title: str
     text: str
     count: Callable[[Settings], int]
-    measure: Callable[[Settings, Path, Callable[[], object]], list[Row]]
+    measure: Callable[[Settings, Path, Callable[[], object]], Findings]
+    weight: float = 1.0
 
 
-_SAVING = """\
-A training of {megabytes} MB (an MLP with AdamW, fp32) makes {steps} steps and {saves} checkpoints. A *stall* is the
-time between the end of one step's body and the start of the next, less what it is where nothing is saved. The first one
-of a run stands apart: memory that is used again later is taken from the system there. *Steps* and *loop* are ratios to
-the loop without saving of the same round: *steps* counts the bodies alone, so it shows what goes on in the background;
-*loop* counts all until the last step has ended. *Loop longer* divides that by the checkpoints that were made: it is
-what one checkpoint costs in all, and over the seconds between two checkpoints it is the share that saving takes.
+_STALL = """\
+A *stall* is what the loop stands still for, from the boundary at which a checkpoint is made until that checkpoint is
+finished: the time at boundaries (`save()` is called there), and the time between a step's passes (forward and backward)
+and its update, less what both are where nothing is saved. A tool that copies while the passes run has to wait before
+the update until it has finished, and with DCP's asynchronous staging the loop does that. The first stall after a way
+was opened, before the first step, stands apart: memory that is used again later is taken from the system there, and
+colab_resume's loop is entered. Steps that become longer are not in it; the next section has them.
 
-- The slow Drive is a file on the same disk that takes {rate} MB/s. In a loop with `torch.save` the training waits for
-  it. Behind colab_resume it is the remote, and the upload goes on beside the loop; what is left of it when the loop
-  ends is not in these numbers.
-- `torch.save` to the disk returns when the bytes are in the page cache. colab_resume hashes a checkpoint and writes it
-  with fsync, in the background. While it does, the next one waits, so here there may be fewer than were asked for.
-- All ways write a new file for each checkpoint, on the same disk."""
+The trainings are MLPs with AdamW, fp32, on one thread. In each of {rounds} rounds every way is opened once on each
+state, in an order that changes; then it makes a first checkpoint and {saves} more. Every anchor writes into a new file,
+and its files are deleted on nobody's time; colab_resume deletes or writes over its own old ones while it is measured.
+`torch.save`, safetensors, Lightning and transformers return or finish with the bytes in the page cache; the others are
+on the disk. Lightning's plugin is driven without its Trainer. transformers is asked through the method that its loop
+calls, up to 500 MB."""
+
+_SLOWDOWN = """\
+A checkpoint of {megabytes} MB every {steps} steps of {step_seconds} s. Stretches with a checkpoint lie between
+stretches without one and are held against them: so *longer* has all that the checkpoint has cost, stalls and slower
+steps, also beyond the last of the {steps} steps where it was not finished by then. Two DataLoader workers make,
+together, one batch in the time of a step, and that keeps a core busy. A Drive of {rate} MB/s is a folder on the same
+disk that takes no more; it has that bandwidth, and none of a Drive's other habits."""
+
+_CADENCE = """\
+The same training for {stretch:.0f} s at a time with a run that is told nothing (`every=None`), from its first step on,
+between stretches without a run."""
+
+_DURABLE = """\
+From the call of `save()` at a boundary until nothing can be lost any more: the manifest is committed, the future is
+done, fsync has returned. The state has {megabytes} MB and nothing trains meanwhile. The plain write puts as many
+bytes, which are in memory already, into a new file, in pieces of 16 MB."""
+
+_CHANGED = """\
+*Changed* are the bytes of all tensors that differ, by their values, from those one step before. *Written* is what
+appears in the run's folder for a checkpoint, packs and manifest; *sent* is the same in the remote."""
 
 _RESTORING = """\
 Until the first step is done, with a model and an optimizer that have just been built; the step counts, because a file
-that is only mapped is read there. colab_resume checks the sha256 of every byte before it uses one; the others believe
+that is only mapped is read there. colab_resume checks the hash of every byte before it uses one; the others believe
 what they read. On a new VM it also copies the checkpoint from the remote, here a folder on the same disk, to the VM's
 disk (fsync). Files that are "on the disk only" were dropped from this machine's page cache; where the disk is virtual,
 the host may have had them in memory."""
+
+_MEMORY = """\
+The most that the process has (`VmHWM`) during the first three checkpoints, above the most that it has in a step without
+one; each way in a process of its own. Where RAM is short, a control group leaves the process no more than said beyond
+what the training takes, so what stands there is the size of the windows that the state is copied in."""
+
+_GROWTH = """\
+States are tiny and files lie in memory, so this is what the program does and not what a disk does. A *save* counts
+until the run is ready for the next one: it is committed, in the remote folder, too, if there is one, and what is not
+kept is deleted. *Retention* is a checkpoint and the deletion of all others but one. `ls` goes without the start of
+Python. How something grows is the exponent between the two largest amounts: at 1 it is in proportion, at 0 it does not
+grow."""
+
+_GPU = """\
+The same on a GPU. The stall is how much longer the first step takes, with all that it waits for on the GPU, too."""
 
 _BOUNDARY = """\
 Loops whose bodies do nothing, with and without a run, at boundaries where nothing is due to be saved. A `DataLoader`
@@ -59,8 +102,35 @@ A restart enters a pass where the run stopped: the sampler's index lists up to t
 and no data is loaded. Here 1 000 000 items in batches of 32, entered at the last batch, the worst case."""
 
 SECTIONS = {
-    "saving": Section(title="What saving costs the loop", text=_SAVING, count=loops, measure=measure_saving),
-    "restoring": Section(title="What a restart costs", text=_RESTORING, count=restores, measure=measure_restoring),
+    "stall": Section(
+        title="How long a checkpoint holds the training", text=_STALL, count=stalls, measure=measure_stalls, weight=5
+    ),
+    "slowdown": Section(
+        title="How much longer a whole run takes",
+        text=_SLOWDOWN,
+        count=slowdowns,
+        measure=measure_slowdown,
+        weight=37,
+    ),
+    "cadence": Section(
+        title="What the default cadence costs", text=_CADENCE, count=stretches, measure=measure_cadence, weight=48
+    ),
+    "durable": Section(
+        title="From the boundary until nothing can be lost",
+        text=_DURABLE,
+        count=durables,
+        measure=measure_durable,
+        weight=6,
+    ),
+    "changed": Section(
+        title="What is written and sent", text=_CHANGED, count=trainings, measure=measure_changed, weight=7
+    ),
+    "restoring": Section(
+        title="What a restart costs", text=_RESTORING, count=restores, measure=measure_restoring, weight=1.6
+    ),
+    "memory": Section(title="What memory saving takes", text=_MEMORY, count=peaks, measure=measure_memory, weight=9),
+    "growth": Section(title="What grows", text=_GROWTH, count=growths, measure=measure_growth, weight=20),
+    "gpu": Section(title="Where a GPU trains", text=_GPU, count=gpu_ways, measure=measure_gpu, weight=60),
     "boundary": Section(
         title="What a step costs at which nothing is saved", text=_BOUNDARY, count=boundaries, measure=measure_boundary
     ),
