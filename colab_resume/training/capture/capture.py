@@ -71,8 +71,10 @@ class Capture:
     def prepare(self, nbytes: int) -> None:
         """There will be so much to copy: have the memory for it, which takes longer to get than to fill, touched
         beside the training. Only while no snapshot is in use."""
-        wanted = nbytes + nbytes // 100 + _SLACK
-        if nbytes < _BIG or wanted <= self._staging.nbytes or not self._reserve(wanted, pinned=False):
+        if nbytes < _BIG or nbytes <= self._staging.nbytes:
+            return
+        self._plan = Plan([], 0, set())  # it would hold on to the memory that there was
+        if not self._reserve(nbytes + nbytes // 100 + _SLACK, pinned=False):
             return
         parts = range(0, self._staging.nbytes, _PART)
         touch = [partial(self._staging.view(begin, _PART).fill, 0) for begin in parts]
