@@ -33,7 +33,7 @@ def durables(settings: Settings) -> int:
 
 
 def measure_durable(settings: Settings, folder: Path, tick: Callable[[], object]) -> Findings:
-    """Time all contenders in turns; nothing trains meanwhile. `tick` is called after each round."""
+    """Time all contenders in turns, each behind a step; nothing trains meanwhile. `tick` is called after each round."""
     training = Training.of_megabytes(settings.megabytes)
     training.step()
     same_bytes = _bytes(training.nbytes)
@@ -44,12 +44,12 @@ def measure_durable(settings: Settings, folder: Path, tick: Callable[[], object]
             savers[name] = stack.enter_context(opened(WAYS[name], training, folder / str(number)))
         numbers = count()
         for _ in range(_WARM):
-            _until_durable(savers[OURS], next(numbers))
+            _until_durable(savers[OURS], training, next(numbers))
         for _ in range(durables(settings)):
             found[_PLAIN].append(_written(same_bytes, folder / "plain", 0))
             found[_DIRECT].append(_written(same_bytes, folder / "direct", os.O_DIRECT))
             for name, saver in savers.items():
-                found[name].append(_until_durable(saver, next(numbers)))
+                found[name].append(_until_durable(saver, training, next(numbers)))
             tick()
     rows = [_row(name, seconds, found[OURS], training.nbytes) for name, seconds in found.items()]
     return Findings(rows=rows, goals=list(_goals(found)))
@@ -79,7 +79,8 @@ def _written(content: mmap.mmap, path: Path, flag: int) -> float:
     return end - begin
 
 
-def _until_durable(saver: Saver, number: int) -> float:
+def _until_durable(saver: Saver, training: Training, number: int) -> float:
+    training.step()  # else nothing would have changed, and nothing would be written
     _settle()
     begin = time.perf_counter()
     saver.save(number)

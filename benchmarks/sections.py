@@ -62,8 +62,8 @@ between stretches without a run."""
 
 _DURABLE = """\
 From the call of `save()` at a boundary until nothing can be lost any more: the manifest is committed, the future is
-done, fsync has returned. The state has {megabytes} MB and nothing trains meanwhile. The plain write puts as many
-bytes, which are in memory already, into a new file, in pieces of 16 MB."""
+done, fsync has returned. The state has {megabytes} MB, all of it changed by a step before; nothing trains meanwhile.
+The plain write puts as many bytes, which are in memory already, into a new file, in pieces of 16 MB."""
 
 _CHANGED = """\
 *Changed* are the bytes of all tensors that differ, by their values, from those one step before. *Written* is what
