@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Any
 
 from ...checkpoints.encoding import Encoded, Piece
-from ...checkpoints.memory_room import room
+from ...checkpoints.memory_room import LAST, room
 from ...checkpoints.pack import Slab
 from .division import Trust
 from .gpu import SideStreams
@@ -27,7 +27,6 @@ from .work import Copier, Work
 
 __all__ = ["Capture"]
 
-_LAST = 1 << 30
 _BIG = 1 << 20
 _FEW = 4
 _PART = 4 << 20
@@ -154,7 +153,7 @@ class Capture:
     def _reserve(self, nbytes: int, *, pinned: bool) -> bool:
         """Whether there is so much memory for copies. What is held is given back before others run short of it."""
         growth = nbytes - self._staging.nbytes
-        if self._is_scarce or (growth > 0 and self._room() - growth < _LAST):
+        if self._is_scarce or (growth > 0 and self._room() - growth < LAST):
             self._is_scarce = False
             self._staging.release()
             return False
@@ -167,7 +166,7 @@ class Capture:
     def _slabs(self, parts: Sequence[Sequence[Spot]]) -> tuple[Slab, ...]:
         self._streams.wait()
         # Asked here, where nobody waits: the answer is spread over a dozen files.
-        self._is_scarce = self._room() < _LAST // 2
+        self._is_scarce = self._room() < LAST // 2
         return tuple(spot.slab() for spot in chain.from_iterable(parts))
 
     def _note(self, changed: Sequence[Spot]) -> None:
