@@ -20,6 +20,7 @@ from typing import Any
 from .checkpoints import memory_room
 from .checkpoints.abreast import Tell, abreast
 from .checkpoints.catalog import Catalog
+from .checkpoints.collector import at_rest
 from .checkpoints.encoding import decode
 from .checkpoints.fetching import fetch_pack, sound_pack
 from .checkpoints.manifest import Manifest
@@ -110,6 +111,7 @@ def find(
     return search
 
 
+@at_rest()
 def _candidates(store: Store, source: _Source | None, search: Search) -> list[Manifest]:
     """Every manifest that can be read, the newest first."""
     manifests = dict(source.catalog.manifests) if source is not None else {}

@@ -9,6 +9,7 @@ from io import BytesIO
 
 from ..errors import CheckpointError, DamagedCheckpoint, RemoteRefused, StoreError
 from ..remotes import Entry, Remote
+from .collector import at_rest
 from .manifest import MANIFEST_LIMIT, Manifest
 from .names import NAME, PACK
 from .run_folder import check_run_file
@@ -29,6 +30,7 @@ class Catalog:
         self.unreadable: dict[str, CheckpointError] = {}
         self.packs: dict[str, Entry] = {}
 
+    @at_rest()
     def refresh(self) -> None:
         """List the folder and read what is new in it; names of another form (`desktop.ini`, copies) are not ours.
 

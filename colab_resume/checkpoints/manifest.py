@@ -21,6 +21,7 @@ from itertools import islice
 from typing import Any, NotRequired, TypedDict
 
 from ..errors import CheckpointError, DamagedCheckpoint, EncodingError, UsageError
+from .collector import at_rest
 from .damage import damaged, flaw
 from .digest import is_digest
 from .header import INT64_MAX, check_key, content_size
@@ -149,9 +150,10 @@ class Manifest:
     def from_bytes(cls, data: bytes, name: str) -> Manifest:
         """The manifest whose file is called `name`; DamagedCheckpoint says what is wrong with it."""
         try:
-            document = _document(data)
-            _refuse_newer(document, name)
-            manifest = cls._from_document(document)
+            with at_rest():
+                document = _document(data)
+                _refuse_newer(document, name)
+                manifest = cls._from_document(document)
             _require(manifest.name == name, f"it is that of {manifest.name}")
         except ValueError as error:
             raise damaged(f"The manifest of {name!r:.60}", flaw(error)) from error

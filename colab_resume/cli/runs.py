@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from ..checkpoints.collector import at_rest
 from ..checkpoints.damage import unreadable
 from ..checkpoints.manifest import MANIFEST_LIMIT, NAME, PACK, Manifest
 from ..checkpoints.run_folder import RunFolder
@@ -147,6 +148,7 @@ def _files(folder: Path, suffix: str) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.suffix == suffix and path.is_file())
 
 
+@at_rest()
 def _read(root: Path) -> FoundRun:
     folder = RunFolder(root)
     manifests, broken = [], {}

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import torch
 
 from ...errors import StateMismatch
+from ..collector import at_rest
 from .arrays import read_numpy_scalar
 from .blocks import Blocks, Spec
 from .enums import find_enum, find_member
@@ -21,6 +22,7 @@ __all__ = ["decode"]
 _Read: TypeAlias = Callable[["_Walk", Node, int], object]
 
 
+@at_rest()
 def decode(
     tree: object,
     specs: Sequence[Spec],

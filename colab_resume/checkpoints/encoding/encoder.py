@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from ...errors import EncodingError
+from ..collector import at_rest
 from ..strict_json import JSON
 from .arrays import write_numpy_scalar
 from .enums import enum_name
@@ -38,6 +39,7 @@ class Encoded:
     pieces: tuple[Piece, ...]
 
 
+@at_rest()
 def encode(state: Mapping[str, object]) -> Encoded:
     """The state as JSON and pieces; `EncodingError` names the first value that cannot be stored."""
     root = state if type(state) is dict else dict(state)
