@@ -22,7 +22,7 @@ __all__ = ["main"]
 
 _EPILOG = """\
 examples:
-  python -m benchmarks                           everything, with up to 1500 MB, in about 25 minutes;
+  python -m benchmarks                           everything, with up to 1500 MB, in about 40 minutes;
                                                  writes docs/benchmarks.md, pictures and benchmarks/results.json
   python -m benchmarks --quick                   a look, with 50 MB, in two or three minutes; shows the tables only
   python -m benchmarks --only stall              one section, at full size

@@ -15,6 +15,7 @@ from .findings import Findings
 from .gpu import gpu_ways, measure_gpu
 from .growth import growths, measure_growth
 from .memory import measure_memory, peaks
+from .niceness import measure_niceness, niceties
 from .restoring import measure_restoring, restores
 from .settings import Settings
 from .slowdown import measure_slowdown, slowdowns
@@ -78,8 +79,10 @@ the host may have had them in memory."""
 
 _MEMORY = """\
 The most that the process has (`VmHWM`) during the first three checkpoints, above the most that it has in a step without
-one; each way in a process of its own. Where RAM is short, a control group leaves the process no more than said beyond
-what the training takes, so what stands there is the size of the windows that the state is copied in."""
+one; each way in a process of its own. By default glibc keeps large blocks that were freed, here gradients, and a small
+one that comes to lie in such a gap makes the next gradient take new memory; told to give them back, it does not. Where
+RAM is short, a control group leaves the process no more than said beyond what the training takes, so what stands there
+is the size of the windows that the state is copied in."""
 
 _GROWTH = """\
 States are tiny and files lie in memory, so this is what the program does and not what a disk does. A *save* counts
@@ -100,6 +103,11 @@ it only where loading is the bottleneck, as it is here."""
 _ENTERING = """\
 A restart enters a pass where the run stopped: the sampler's index lists up to there are drawn again and thrown away,
 and no data is loaded. Here 1 000 000 items in batches of 32, entered at the last batch, the worst case."""
+
+_NICENESS = """\
+Two other processes keep both cores busy. Beside a loop that lets go of the interpreter again and again, as calls of
+torch do, a thread turns a list into JSON now and then. What is measured is the longest turn of the loop within three
+seconds: so long a thread that is seldom given a core can keep everybody waiting who needs the interpreter."""
 
 SECTIONS = {
     "stall": Section(
@@ -135,4 +143,11 @@ SECTIONS = {
         title="What a step costs at which nothing is saved", text=_BOUNDARY, count=boundaries, measure=measure_boundary
     ),
     "entering": Section(title="What it takes to enter a pass", text=_ENTERING, count=entries, measure=measure_entering),
+    "niceness": Section(
+        title="Why background threads are not nice",
+        text=_NICENESS,
+        count=niceties,
+        measure=measure_niceness,
+        weight=3,
+    ),
 }

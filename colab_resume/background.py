@@ -1,9 +1,8 @@
 """How a thread that works beside the training steps back: the disk serves it when nobody else wants it.
 
 Its niceness stays as it is, on purpose. Python runs one thread at a time: one that is seldom given the processor while
-it holds the interpreter keeps the training waiting. With both cores busy elsewhere, at niceness 19, 20 ms of work
-became up to 1.7 s in which the training stood still; at the usual one 0.09 s. What is heavy here (copies, digests, the
-disk) is done without the interpreter, and is little.
+it holds the interpreter keeps the training waiting, for a second and more where 20 ms would do (`python -m benchmarks
+--only niceness`). What is heavy here (copies, digests, the disk) is done without the interpreter, and is little.
 """
 
 from __future__ import annotations
