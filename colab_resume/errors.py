@@ -11,6 +11,7 @@ ColabResumeError
 ├── RemoteError
 │   ├── RemoteUnavailable     passing: trying again can help
 │   └── RemoteRefused         permanent: trying again cannot help
+│       └── RemoteFull        there is no space left
 └── NotSafe                   `flush` or `finish` ended before the remote had confirmed
 """
 
@@ -24,6 +25,7 @@ __all__ = [
     "NoGoodCheckpoint",
     "NotSafe",
     "RemoteError",
+    "RemoteFull",
     "RemoteRefused",
     "RemoteUnavailable",
     "StateMismatch",
@@ -89,6 +91,10 @@ class RemoteUnavailable(RemoteError):
 
 class RemoteRefused(RemoteError):
     """Permanent: trying again cannot help until somebody changes something."""
+
+
+class RemoteFull(RemoteRefused):
+    """There is no space left; it goes on when some appears."""
 
 
 class NotSafe(ColabResumeError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["is_drive", "is_drive_mounted", "is_hosted_colab", "local_disk"]
+__all__ = ["is_drive", "is_hosted_colab", "local_disk"]
 
 _MARKER = Path("/var/colab/hostname")
 """The file that Colab's own code tests (googlecolab/colabtools, google/colab/drive.py)."""
@@ -19,11 +19,6 @@ def is_hosted_colab(marker: Path = _MARKER) -> bool:
 def is_drive(path: Path) -> bool:
     """Whether this path lies where Drive gets mounted."""
     return any(path.absolute().is_relative_to(place) for place in _DRIVE)
-
-
-def is_drive_mounted(path: Path) -> bool:
-    """Whether something is mounted where this path lies on Drive; if not, it is the VM's own disk."""
-    return any(path.absolute().is_relative_to(place) and place.is_mount() for place in _DRIVE)
 
 
 def local_disk() -> Path:

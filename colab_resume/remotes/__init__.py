@@ -5,7 +5,8 @@ A remote is a flat set of named byte strings. Names are relative POSIX paths suc
 
 - after `put` returns, `list` and `get` of any other client see the whole new content or the whole old one;
 - `put` on an existing name replaces it; a `put` that raised may have left the old, the new, or a torn content;
-- a source that gives more or fewer bytes than its `size` makes `put` raise `RemoteUnavailable`;
+- a source that gives more or fewer bytes than its `size` makes `put` raise `RemoteUnavailable`; so does a back end
+  that says what it has stored, by size or by md5, if that is not what was sent;
 - `get` writes the bytes from `offset` on to `sink`, in order, and calls nothing but its `write`;
   a name that is not there raises `RemoteRefused`, an offset at or behind the end writes nothing;
 - `list` names what lies directly inside a folder (`""` is the top), with whole names and true sizes;
@@ -23,12 +24,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, runtime_checkable
 
-from ..colab.runtime import is_drive, is_drive_mounted
+from ..colab.runtime import is_drive
 from ..errors import UsageError
 
-__all__ = ["BytesSource", "Entry", "FileSource", "Receipt", "Remote", "Source", "open_remote"]
+__all__ = ["BytesSource", "Entry", "FileSource", "Receipt", "Remote", "Source", "Space", "open_remote", "space_of"]
 
 # One slash is enough: Path("s3://bucket") has become "s3:/bucket" before it arrives here.
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
@@ -50,6 +51,14 @@ class Receipt:
     name: str
     size: int
     md5: str | None = None
+
+
+@dataclass(frozen=True)
+class Space:
+    """What a back end says of its space, in bytes; None where it sets no limit."""
+
+    total: int | None
+    free: int | None
 
 
 class Source(Protocol):
@@ -120,17 +129,37 @@ class Remote(Protocol):
         ...
 
 
+@runtime_checkable
+class _Spacious(Protocol):
+    def space(self) -> Space | None: ...
+
+
+def space_of(remote: Remote) -> Space | None:
+    """How much space there is; None where a remote has no `space()`, the one member that it may lack."""
+    return remote.space() if isinstance(remote, _Spacious) else None
+
+
 def open_remote(where: str | Path) -> Remote:
-    """The remote that lies at a folder's path; nothing is created before the first `put`."""
+    """The remote at a folder's path or at a URL that fsspec knows, such as `s3://bucket/folder`.
+
+    On a mounted Drive the folder is made at once; elsewhere nothing is created before the first `put`.
+    """
+    from .drive_mount import DriveMount, uploads_later
     from .folder import FolderRemote
 
     text = str(where)
     if not text or "\0" in text:
         raise UsageError(f"{text!r} is no folder", hint="give the path of a folder, as '/content/drive/MyDrive/runs'")
     if _URL.match(text):
-        raise UsageError(f"{text!r} is a URL, and only folders can be opened", hint="give the path of a mounted folder")
-    if is_drive(Path(where)) and not is_drive_mounted(Path(where)):
-        what = f"{text} lies where Drive gets mounted, and Drive is not mounted: it would be the VM's own disk"
-        raise UsageError(what, hint="from google.colab import drive; drive.mount('/content/drive')")
-    # A mount takes the bytes and uploads them later: that `put` has returned proves nothing there.
-    return FolderRemote(Path(where), confirms=not is_drive(Path(where)))
+        return _open_url(text)
+    path = Path(where).absolute()
+    return DriveMount(path) if is_drive(path) or uploads_later(path) else FolderRemote(path)
+
+
+def _open_url(url: str) -> Remote:
+    from .filesystem import open_filesystem
+
+    if "://" not in url:
+        hint = "give it as a text: a Path writes '//' as '/'"
+        raise UsageError(f"{url!r} is neither a folder nor a whole URL", hint=hint)
+    return open_filesystem(url)

@@ -18,20 +18,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import RemoteError, RemoteRefused, RemoteUnavailable
+from ..errors import RemoteError, RemoteFull, RemoteRefused, RemoteUnavailable
 from . import Entry, Receipt, Source
+from .reading import blocks, reading
 
-__all__ = ["FolderRemote", "check_name"]
+__all__ = ["FolderRemote", "PART", "attempt", "check_name", "is_name"]
 
 _BLOCK = 1 << 20
-_PART = ".part-"
+PART = ".part-"
+"""How the name of what is still being written begins."""
+
 _DAY = 24 * 3600.0
 
 _FULL = "the remote is full: delete old checkpoints or other files there (and empty its trash), then it goes on"
+_DEAD = "mount it again, on Colab with drive.mount('/content/drive'); until then checkpoints wait on this disk"
 _RIGHTS = "make the folder writable: mounted read-write, and shared with the right to edit"
 _NAME = "this name cannot be stored there: a file or folder is in its way, or it is too long or the file too large"
 _REFUSED: Mapping[int, str] = {
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), _FULL),
     **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), _RIGHTS),
     **dict.fromkeys((errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EFBIG), _NAME),
 }
@@ -39,29 +42,35 @@ _REFUSED: Mapping[int, str] = {
 
 def check_name(name: str) -> None:
     """Refuse what is not a relative POSIX path of plain segments."""
-    if not _is_name(name):
+    if not is_name(name):
         raise RemoteRefused(
             f"{name!r} cannot be the name of a stored object",
-            hint=f"use a relative path of plain segments: no '.', '..', '\\', control character or leading '{_PART}'",
+            hint=f"use a relative path of plain segments: no '.', '..', '\\', control character or leading '{PART}'",
         )
 
 
-def _is_name(name: str) -> bool:
+def is_name(name: str) -> bool:
+    """Whether an object may be called so."""
     # Cc: control characters and NUL. Cs: lone surrogates, how Python shows file names that are not UTF-8.
     if "\\" in name or any(unicodedata.category(character) in ("Cc", "Cs") for character in name):
         return False
-    return all(part not in ("", ".", "..") and not part.startswith(_PART) for part in name.split("/"))
+    return all(part not in ("", ".", "..") and not part.startswith(PART) for part in name.split("/"))
 
 
 def _remote_error(error: OSError, doing: str) -> RemoteError:
     what = f"cannot {doing}: {error.strerror or error}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return RemoteFull(what, hint=_FULL)
+    if error.errno == errno.ENOTCONN:
+        return RemoteUnavailable(f"{what} (the mount has died)", hint=_DEAD)
     if refused := _REFUSED.get(error.errno or 0):
         return RemoteRefused(what, hint=refused)
     return RemoteUnavailable(what, hint="trying again can help; if it lasts, see whether the folder is still mounted")
 
 
 @contextlib.contextmanager
-def _attempt(doing: str) -> Iterator[None]:
+def attempt(doing: str) -> Iterator[None]:
+    """What the system refuses in this block becomes a `RemoteError` that says what was being done."""
     try:
         yield
     except OSError as error:
@@ -87,7 +96,7 @@ class FolderRemote:
 
     def list(self, folder: str) -> Sequence[Entry]:
         path = self._locate(folder) if folder else self.root
-        with _attempt(f"list {path}"):
+        with attempt(f"list {path}"):
             self._check_root()
             try:
                 with os.scandir(path) as found:
@@ -98,11 +107,11 @@ class FolderRemote:
 
     def put(self, name: str, source: Source) -> Receipt:
         path = self._locate(name)
-        with _attempt(f"store {path}"):
+        with attempt(f"store {path}"):
             self._check_root()
             _make_folder(path.parent)
             self._sweep(path.parent)
-            part = path.parent / f"{_PART}{secrets.token_hex(8)}"
+            part = path.parent / f"{PART}{secrets.token_hex(8)}"
             try:
                 receipt = _write(part, name, source)
                 part.replace(path)
@@ -117,17 +126,17 @@ class FolderRemote:
     def get(self, name: str, sink: BinaryIO, offset: int = 0) -> None:
         path = self._locate(name)
         doing = f"read {path}"
-        with _attempt(doing):
+        with attempt(doing):
             self._check_root()
             try:
                 stream = path.open("rb", buffering=0)
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
                 raise RemoteRefused(f"{path} is not there", hint="list the folder to see what is") from error
         with stream:
-            with _attempt(doing):
+            with attempt(doing):
                 stream.seek(offset)
             while True:
-                with _attempt(doing):
+                with attempt(doing):
                     block = stream.read(_BLOCK)
                 if not block:
                     return
@@ -136,7 +145,7 @@ class FolderRemote:
 
     def delete(self, name: str) -> None:
         path = self._locate(name)
-        with _attempt(f"delete {path}"):
+        with attempt(f"delete {path}"):
             self._check_root()
             # A folder is not an object, so an object of its name is not there either.
             with contextlib.suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
@@ -154,10 +163,12 @@ class FolderRemote:
 
     def _check_root(self) -> None:
         """A root that was there and is gone is a lost mount: it must not look like an empty remote."""
+        # Asked first: another thread may make the folder just after this one did not find it.
+        seen = self._root_seen
         try:
             mode = self.root.stat().st_mode
         except FileNotFoundError:
-            if self._root_seen:
+            if seen:
                 raise
             return
         if not stat.S_ISDIR(mode):
@@ -166,7 +177,7 @@ class FolderRemote:
 
     def _entry(self, folder: str, item: os.DirEntry[str]) -> Entry | None:
         """None for folders, for parts, and for whatever else lies there that no object can be named."""
-        if not _is_name(item.name) or not item.is_file() or (item.is_symlink() and not self._is_inside(item.path)):
+        if not is_name(item.name) or not item.is_file() or (item.is_symlink() and not self._is_inside(item.path)):
             return None
         try:
             size = item.stat().st_size
@@ -179,7 +190,7 @@ class FolderRemote:
         if folder in self._swept:
             return
         self._swept.add(folder)
-        for part in folder.glob(f"{_PART}*"):
+        for part in folder.glob(f"{PART}*"):
             # Costs space, not safety: a part that vanished or may not be removed is no reason to refuse a put.
             with contextlib.suppress(OSError):
                 if self._clock() - part.lstat().st_mtime > _DAY:
@@ -188,36 +199,14 @@ class FolderRemote:
 
 def _write(part: Path, name: str, source: Source) -> Receipt:
     """Write all of `source` to the new file `part`, on the disk when this returns."""
+    with reading(name):
+        size = source.size
     with part.open("xb") as stream:
-        for block in _blocks(name, source):
+        for block in blocks(name, source, size):
             stream.write(block)
         stream.flush()
         os.fsync(stream.fileno())
-        size = os.fstat(stream.fileno()).st_size
-    with _reading(name):
-        expected = source.size
-    if size != expected:
-        raise RemoteUnavailable(
-            f"{name}: {size} bytes arrived of {expected}", hint="it is sent again; its source must not change meanwhile"
-        )
     return Receipt(name, size)
-
-
-def _blocks(name: str, source: Source) -> Iterator[bytes]:
-    with _reading(name), source.open() as stream:
-        while block := stream.read(_BLOCK):
-            yield block
-
-
-@contextlib.contextmanager
-def _reading(name: str) -> Iterator[None]:
-    """Keep failures of the source apart: its full or broken disk says nothing about the remote."""
-    try:
-        yield
-    except OSError as error:
-        raise RemoteUnavailable(
-            f"{name}: its source cannot be read: {error.strerror or error}", hint="see whether the local file is there"
-        ) from error
 
 
 def _make_folder(folder: Path) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
-from . import Entry, Receipt, Remote, Source
+from . import Entry, Receipt, Remote, Source, Space, space_of
 
 __all__ = ["PrefixedRemote"]
 
@@ -18,6 +18,10 @@ class PrefixedRemote:
         self._inner = inner
         self._folder = folder
         self.confirms = inner.confirms
+
+    def space(self) -> Space | None:
+        """That of the whole remote."""
+        return space_of(self._inner)
 
     def list(self, folder: str) -> Sequence[Entry]:
         entries = self._inner.list(f"{self._folder}/{folder}" if folder else self._folder)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import BinaryIO, TypeVar, cast
 
 from ..errors import RemoteUnavailable, UsageError
-from . import Entry, Receipt, Remote, Source
+from . import Entry, Receipt, Remote, Source, Space, space_of
 
 __all__ = ["Retrying"]
 
@@ -69,6 +69,10 @@ class Retrying:
 
     def delete(self, name: str) -> None:
         self._ask(lambda: self._inner.delete(name))
+
+    def space(self) -> Space | None:
+        """What the remote inside says."""
+        return self._ask(lambda: space_of(self._inner))
 
     def _ask(self, question: Callable[[], _T]) -> _T:
         ceiling = self._first_wait
