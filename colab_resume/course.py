@@ -13,7 +13,7 @@ from typing import Any
 
 from .checkpoints.retention import Best
 from .display.bars import byte_bar
-from .display.text import say, warn
+from .display.text import room_line, say, warn
 from .errors import StateMismatch, UsageError
 from .remotes import Remote
 from .restore import Restored
@@ -71,6 +71,7 @@ class Course:
         self.loop_seconds: float = 0.0
         self._clock = time.perf_counter()
         self._told: set[str] = set()
+        self._room_told = ""
         self._replaying = self.saving.replay.report.lost > 0
 
     def _go_to(self, restored: Restored | None) -> None:
@@ -112,6 +113,15 @@ class Course:
         # Past the restored position what is tracked once more is as the training has left it.
         again = known if self.loops.cursor.arrived else []
         self._apply([name for name in objects if name not in again])
+        self._tell_room(self.tracking.nbytes() + self.tracking.owed_nbytes())
+
+    def _tell_room(self, need: int) -> None:
+        """If the remote has too little space for what is to be kept, say so, once for each number that fits."""
+        room = self.saving.remote_room
+        line = "" if room is None else room_line(need, room, self._options.keep.last)
+        if line and line != self._room_told:
+            warn(f"{self._name}: {line}")
+        self._room_told = line
 
     def set_up(self) -> None:
         """`setup` was called again."""
@@ -213,6 +223,7 @@ class Course:
         if not self._prepared and self.saving.writer.idle:
             self._prepared = True
             self.saving.prepare(self.tracking.nbytes())
+            self._tell_room(self.tracking.nbytes())
         self._unclear = False
         self.tracking.leave_boundary(step_follows=not pauses)
         self._tell_news()

@@ -13,6 +13,7 @@ from .background import step_back
 from .checkpoints.manifest import Manifest
 from .checkpoints.replica import HEARTBEAT_SECONDS, Replica
 from .errors import ColabResumeError, NotSafe, RemoteUnavailable
+from .status import Sending
 
 __all__ = ["Mirror", "Mirroring", "NoMirror"]
 
@@ -27,6 +28,9 @@ class Mirroring(Protocol):
 
     @property
     def busy(self) -> bool: ...
+
+    @property
+    def sending(self) -> Sending | None: ...
 
     @property
     def sent(self) -> Manifest | None: ...
@@ -46,6 +50,7 @@ class NoMirror:
 
     problem = ""
     busy = False
+    sending = None
     sent = None
     safe = None
 
@@ -82,6 +87,11 @@ class Mirror:
     def busy(self) -> bool:
         """Whether a round is under way or due."""
         return self._asked > self._done
+
+    @property
+    def sending(self) -> Sending | None:
+        """What is on its way at the moment."""
+        return self._replica.sending
 
     @property
     def sent(self) -> Manifest | None:

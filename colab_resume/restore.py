@@ -36,6 +36,9 @@ from .training.journal import Mark, journal_parent
 
 __all__ = ["Progress", "Restored", "Search", "find"]
 
+_AT_A_TIME = 2
+"""Packs; with more, a disk is no faster, and each needs a core to be proved."""
+
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """Opened with what is being done and the bytes in all; what it gives is told how many bytes more are done."""
 
@@ -73,6 +76,8 @@ class Search:
     set_aside: dict[str, str] = field(default_factory=dict)
     generation: int = 0
     seconds: float = 0.0
+    on_remote: int = 0
+    """The bytes of all packs that the remote has of this run."""
 
 
 def find(
@@ -86,6 +91,7 @@ def find(
     begin = time.perf_counter()
     search = Search()
     source = _Source(remote) if remote is not None else None
+    search.on_remote = sum(entry.size for entry in source.catalog.packs.values()) if source is not None else 0
     candidates = _candidates(store, source, search)
     search.generation = max((manifest.generation for manifest in candidates), default=0)
     for manifest in candidates:
@@ -144,7 +150,8 @@ def _make_good(
         tensors.settle(pack, found.digests)
 
     with progress(f"restore step {manifest.step}", sum(info.size for info in manifest.packs.values())) as advance:
-        abreast([partial(make_good, pack, info) for pack, info in manifest.packs.items()], advance)
+        jobs = [partial(make_good, pack, info) for pack, info in manifest.packs.items()]
+        abreast(jobs, advance, what="restore", at_a_time=_AT_A_TIME)
     if source is not None and not _is_readable(store, manifest.name):
         store.adopt(source.manifest_bytes(manifest.name), manifest.name)
 

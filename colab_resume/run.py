@@ -21,6 +21,7 @@ from .errors import ColabResumeError, UsageError
 from .remotes import Remote, open_remote
 from .remotes.prefixed import PrefixedRemote
 from .remotes.retrying import Retrying
+from .remotes.throttled import Throttled, bytes_per_second
 from .saving import Options, Saving
 from .sessions.names import run_folder
 from .status import Status
@@ -45,6 +46,7 @@ def setup(
     every: int | str | float | None = None,
     budget: float = 0.02,
     keep: Keep | None = None,
+    upload_limit: str | float | None = None,
 ) -> Run:
     """Open the run of this name and find its newest good checkpoint; a second call in the same process returns the run.
 
@@ -53,6 +55,7 @@ def setup(
     machine's own disk (default: chosen for you). `every`: 500 steps, "5 min", "1 epoch", or None for as often as is
     worth its cost. `budget` bounds that cost: the part of the time that saving may take, stalls and slower steps
     together. Where it allows one more, the end of each epoch is saved, too. `keep`: which checkpoints stay.
+    `upload_limit`: how fast to send at most, as "5 MB/s" or "20 Mbit/s".
 
     What is drawn after this call and before the first loop is drawn again, the same, in each later session.
 
@@ -66,10 +69,14 @@ def setup(
     if (known := _open_runs.get(path)) is not None:
         known._same_or_refuse(options)
         return known
-    far = None if remote is None else Retrying(PrefixedRemote(_remote(remote), folder))
+    far = None if remote is None else Retrying(_limited(PrefixedRemote(_remote(remote), folder), upload_limit))
     run = Run(name, path, far, options)
     _open_runs[path] = run
     return run
+
+
+def _limited(remote: Remote, limit: str | float | None) -> Remote:
+    return remote if limit is None else Throttled(remote, bytes_per_second(limit))
 
 
 def _remote(remote: str | Path | Remote) -> Remote:

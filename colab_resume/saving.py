@@ -19,7 +19,7 @@ from .checkpoints.retention import Best, Keep, kept
 from .checkpoints.store import Store
 from .errors import CheckpointError, ColabResumeError, DamagedCheckpoint, NotSafe, RemoteRefused, StoreError
 from .mirror import Mirror, Mirroring, NoMirror
-from .remotes import Remote
+from .remotes import Remote, space_of
 from .restore import Progress, Search, find
 from .sessions.history import LostWork, Summary, lost_work, mean_life, summary
 from .sessions.identity import Ending, SessionRecord, begin_session, new_session_id
@@ -94,6 +94,7 @@ class Saving:
         folder = self.store.root / "journal"
         self.journal = Journal(folder, self.session, mark)
         self.parent_mark = mark
+        self._space = space_of(remote) if remote is not None else None
         self._lost_records = lost_records(folder, mark) if mark else ()
         self.replay = Replay(self._lost_records)
         self._metrics = dict(good.metrics) if good else {}
@@ -165,6 +166,7 @@ class Saving:
             saved=self.saved.step if self.saved else None,
             sent=mirror.sent.step if mirror.sent else None,
             safe=mirror.safe.step if mirror.safe else None,
+            sending=mirror.sending,
             remote=not isinstance(mirror, NoMirror),
             saves=self.saves,
             stall_seconds=self.stall_seconds,
@@ -229,6 +231,12 @@ class Saving:
         self.writer.wait(None)
         self.cadence.owe()
         return True
+
+    @property
+    def remote_room(self) -> int | None:
+        """The bytes that this run's checkpoints can have on the remote, as it was at the beginning; None if unknown."""
+        free = self._space.free if self._space is not None else None
+        return None if free is None else free + self.search.on_remote
 
     def prepare(self, nbytes: int) -> None:
         """There will be about so much to save; the writer must be idle."""

@@ -4,7 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Status"]
+__all__ = ["Sending", "Status"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sending:
+    """A checkpoint on its way to the remote: the bytes of its packs, and the seconds since the first was sent."""
+
+    step: int
+    sent: int
+    size: int
+    seconds: float
+
+    @property
+    def rate(self) -> float | None:
+        """Bytes a second so far; None as long as there is nothing to tell it from."""
+        return self.sent / self.seconds if self.sent > 0 and self.seconds > 0 else None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At that rate."""
+        return (self.size - self.sent) / self.rate if self.rate else None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +53,8 @@ class Status:
     """The newest step that the remote has taken whole; a mounted Drive has it before it has uploaded it."""
     safe: int | None = None
     """The newest step that the remote has confirmed; None where it confirms nothing."""
+    sending: Sending | None = None
+    """What is being sent at the moment."""
     remote: bool = True
     """Whether there is a remote at all."""
     saves: int = 0

@@ -1,4 +1,4 @@
-"""Work that waits for a disk or a network, two jobs at a time.
+"""Work that waits for a disk or a network, a few jobs at a time.
 
 Owns the threads: they end with the call, whatever happens. What a job raises comes out in the caller, who alone is told
 of the progress; the jobs that are then still under way stop at their next word of it.
@@ -18,15 +18,12 @@ Tell: TypeAlias = Callable[[int], None]
 
 Job: TypeAlias = Callable[[Tell], None]
 
-_AT_A_TIME = 2
-
-
 class _Stopped(BaseException):
     """Another job has failed, or the caller was interrupted; no handler of foreign code may take it for a failure."""
 
 
-def abreast(jobs: Sequence[Job], tell: Tell) -> None:
-    """Do all the jobs, and return when all are done; the first error ends it."""
+def abreast(jobs: Sequence[Job], tell: Tell, *, what: str, at_a_time: int) -> None:
+    """Do all the jobs, and return when all are done; the first error ends it. `what` is in the threads' names."""
     stop, news, waiting = Event(), SimpleQueue[int | BaseException | None](), iter(jobs)
 
     def heard(count: int) -> None:
@@ -35,8 +32,8 @@ def abreast(jobs: Sequence[Job], tell: Tell) -> None:
         news.put(count)
 
     threads = [
-        Thread(target=_work, args=(waiting, heard, news), name="colab_resume-restore", daemon=True)
-        for _ in jobs[:_AT_A_TIME]
+        Thread(target=_work, args=(waiting, heard, news), name=f"colab_resume-{what}", daemon=True)
+        for _ in jobs[:at_a_time]
     ]
     try:
         for thread in threads:

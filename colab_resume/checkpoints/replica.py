@@ -10,12 +10,16 @@ read to be sent, and the checkpoint is set aside.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from functools import partial
 from io import BytesIO
 
-from ..errors import CheckpointError, DamagedCheckpoint, RemoteUnavailable
-from ..remotes import BytesSource, Entry, FileSource, Receipt, Remote
+from ..errors import CheckpointError, DamagedCheckpoint, RemoteFull, RemoteUnavailable
+from ..remotes import BytesSource, Entry, FileSource, Remote
 from ..sessions.identity import SessionRecord, started_by_name
+from ..status import Sending
+from .abreast import Tell, abreast
 from .catalog import Catalog
+from .gauge import Gauge
 from .manifest import Manifest
 from .names import PACK, journal_copy, whole_journals
 from .retention import Best, Keep, kept
@@ -26,6 +30,8 @@ __all__ = ["HEARTBEAT_SECONDS", "Replica"]
 
 HEARTBEAT_SECONDS = 60.0
 _ORPHAN_SECONDS = 24 * 3600.0
+_AT_A_TIME = 4
+"""Packs: what a remote takes for each beside its bytes is then hidden behind the bytes of the others."""
 
 
 class Replica:
@@ -57,6 +63,13 @@ class Replica:
         self._journals: dict[str, tuple[int, str]] | None = None
         self._beaten = float("-inf")
         self._sent: Manifest | None = None
+        self._gauge = Gauge(clock)
+        self._no_room: set[str] = set()
+
+    @property
+    def sending(self) -> Sending | None:
+        """What is on its way at the moment."""
+        return self._gauge.value
 
     @property
     def sent(self) -> Manifest | None:
@@ -76,8 +89,15 @@ class Replica:
         """Send what is missing, tell that we live, sweep. Raises what the remote raises."""
         fresh = self._journals is None
         journals = self._refresh() if self._journals is None else self._journals
+        self._no_room.clear()
         while (manifest := self._next()) is not None:
-            self._upload(manifest, journals)
+            try:
+                self._upload(manifest, journals)
+            except RemoteFull:
+                if not self._made_room(manifest):
+                    raise
+            finally:
+                self._gauge.end()
         self._send_journals(journals)
         self._beat()
         self._sweep(orphans_too=fresh)
@@ -115,35 +135,50 @@ class Replica:
 
     def _next(self) -> Manifest | None:
         local, there = self._local(), self._good()
-        wanted = [local[name] for name in self._kept(local) if name in local and name not in there]
+        lacking = self._kept(local) & local.keys() - there.keys() - self._no_room
+        wanted = [local[name] for name in lacking]
         return max(wanted, key=lambda manifest: manifest.rank, default=None)
 
     def _upload(self, manifest: Manifest, journals: dict[str, tuple[int, str]]) -> None:
         with self._store.pinned(manifest.name):
             if self._store.missing(manifest):
                 return  # retention was faster; the next look at the store no longer shows it
-            for pack in self._catalog.missing(manifest):
-                self._upload_pack(manifest, pack)
+            missing = self._catalog.missing(manifest)
+            self._gauge.begin(manifest.step, sum(manifest.packs[pack].size for pack in missing))
+            jobs = [partial(self._upload_pack, manifest, pack) for pack in missing]
+            abreast(jobs, self._gauge.advance, what="transfer", at_a_time=_AT_A_TIME)
             self._send_journals(journals)
             self._remote.put(f"checkpoints/{manifest.name}.json", FileSource(self._store.manifest_path(manifest.name)))
         self._catalog.manifests[manifest.name] = manifest
         self._catalog.unreadable.pop(manifest.name, None)
         self._note_sent()
 
-    def _upload_pack(self, manifest: Manifest, pack: str) -> None:
-        source = PackSource(self._store.pack_path(pack), manifest.packs[pack])
+    def _upload_pack(self, manifest: Manifest, pack: str, tell: Tell) -> None:
+        source = PackSource(self._store.pack_path(pack), manifest.packs[pack], tell)
         try:
             receipt = self._remote.put(f"packs/{pack}", source)
             source.prove()
-            arrived = _has_arrived(source, receipt)
-            if not arrived:
-                self._store.verify(manifest)
         except DamagedCheckpoint as error:
             self._store.set_aside(manifest.name, error.what)
             raise
-        if not arrived:
+        if receipt.size != source.size:
             raise RemoteUnavailable(f"the remote stored other bytes for {pack} than were sent", hint="it is sent again")
         self._catalog.packs[pack] = Entry(f"packs/{pack}", source.size)
+
+    def _made_room(self, manifest: Manifest) -> bool:
+        """The remote is full: give up the oldest checkpoint that this one can take the place of; whether to go on.
+
+        The newest that is whole there always stays, and what is older than that is not worth another one.
+        """
+        good = sorted(self._good().values(), key=lambda one: one.rank)
+        if good and manifest.rank < good[-1].rank:
+            self._no_room.add(manifest.name)
+            return True
+        gone = [*self._catalog.unreadable, *self._catalog.manifests.keys() & self._damaged]
+        gone = gone or [one.name for one in good[:-1]][:1]
+        before = len(self._catalog.packs)
+        self._delete(gone, [manifest], orphans_too=True)
+        return bool(gone) or len(self._catalog.packs) < before
 
     def _send_journals(self, sent: dict[str, tuple[int, str]]) -> None:
         """What is longer here than there is sent whole, under a new name: a torn copy must not cost the old one."""
@@ -174,15 +209,22 @@ class Replica:
         if len(good) - len(gone) >= self._keep.last:
             gone += [name for name in self._catalog.manifests if name in self._damaged]
             gone += self._catalog.unreadable
+        # What is still to be sent may refer to packs that are there already.
+        self._delete(gone, [local[name] for name in keep & local.keys()], orphans_too=orphans_too)
+
+    def _delete(self, gone: Collection[str], wanted: Collection[Manifest], *, orphans_too: bool = False) -> None:
+        """These checkpoints, and the packs that neither those that stay nor those that are `wanted` refer to."""
+        freed: set[str] = set()
         for name in gone:
             self._remote.delete(f"checkpoints/{name}.json")
-            self._catalog.manifests.pop(name, None)
+            manifest = self._catalog.manifests.pop(name, None)
+            freed |= manifest.packs.keys() if manifest is not None else set()
             self._catalog.unreadable.pop(name, None)
         if gone or orphans_too:
-            # What is still to be sent may refer to packs that are there already.
-            self._sweep_packs([*self._catalog.manifests.values(), *(local[name] for name in keep & local.keys())])
+            self._sweep_packs([*self._catalog.manifests.values(), *wanted], freed)
 
-    def _sweep_packs(self, manifests: list[Manifest]) -> None:
+    def _sweep_packs(self, manifests: Collection[Manifest], freed: Collection[str]) -> None:
+        """Those that no manifest refers to; `freed` ones had one, so no session is still sending them."""
         live = {pack for manifest in manifests for pack in manifest.packs}
         over: dict[str, bool] = {self._record().id: True}
         for pack in sorted(self._catalog.packs.keys() - live):
@@ -192,7 +234,7 @@ class Replica:
             session = match[3]
             if session not in over:
                 over[session] = self._is_over(session)
-            if over[session]:
+            if over[session] or pack in freed:
                 self._remote.delete(f"packs/{pack}")
                 del self._catalog.packs[pack]
 
@@ -212,8 +254,3 @@ class Replica:
 
     def _note_sent(self) -> None:
         self._sent = max(self._good().values(), key=lambda manifest: manifest.rank, default=None)
-
-
-def _has_arrived(source: PackSource, receipt: Receipt) -> bool:
-    """Whether the remote has stored what was sent, as far as it says; an md5 is computed only if it tells one."""
-    return receipt.size == source.size and (receipt.md5 is None or receipt.md5 == source.md5())

@@ -6,14 +6,14 @@ that is tried again is proved again.
 
 from __future__ import annotations
 
-import hashlib
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from .pack import PackInfo
 from .pack_file import PackFile, advance
-from .pack_stream import PIECE, PackStream
+from .pack_stream import PackStream
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -22,11 +22,16 @@ __all__ = ["PackSource"]
 
 
 class PackSource:
-    """A pack on our own disk as the source of an upload; whoever reads a damaged one gets DamagedCheckpoint."""
+    """A pack on our own disk as the source of an upload; whoever reads a damaged one gets DamagedCheckpoint.
 
-    def __init__(self, path: Path, info: PackInfo) -> None:
+    `tell` hears how many bytes more were handed out; fewer than none, if some have to be handed out again.
+    """
+
+    def __init__(self, path: Path, info: PackInfo, tell: Callable[[int], None] = lambda _: None) -> None:
         self._path = path
         self._info = info
+        self._tell = tell
+        self._told = 0
         self._seen = self._stream()
 
     @property
@@ -42,10 +47,11 @@ class PackSource:
                 self._seen = self._stream()
                 advance(file, self._seen, offset)
             file.seek(offset)
+            self._reach(offset)
         except BaseException:
             file.close()
             raise
-        return cast("BinaryIO", _Proving(file, self._seen))
+        return cast("BinaryIO", _Proving(file, self._seen, self._reach))
 
     def prove(self) -> None:
         """Prove what nobody has read; a remote that knows the content already may have skipped it."""
@@ -54,14 +60,9 @@ class PackSource:
             advance(file, self._seen, self.size)
         self._seen.end()
 
-    def md5(self) -> str:
-        """The md5 of the file, in hex, for a remote that answers with one."""
-        digest = hashlib.md5(usedforsecurity=False)
-        with PackFile(self._path) as file:
-            buffer = memoryview(bytearray(PIECE))
-            while count := file.fill(buffer):
-                digest.update(buffer[:count])
-        return digest.hexdigest()
+    def _reach(self, position: int) -> None:
+        more, self._told = position - self._told, position
+        self._tell(more)
 
     def _stream(self) -> PackStream:
         return PackStream(self._path.name, self._info)
@@ -70,9 +71,10 @@ class PackSource:
 class _Proving(io.RawIOBase):
     """Passes on what it reads, after it has been looked at."""
 
-    def __init__(self, file: PackFile, stream: PackStream) -> None:
+    def __init__(self, file: PackFile, stream: PackStream, reach: Callable[[int], None]) -> None:
         self._file = file
         self._stream = stream
+        self._reach = reach
 
     def readable(self) -> bool:
         return True
@@ -83,6 +85,7 @@ class _Proving(io.RawIOBase):
         self._stream.feed(view[:count])
         if not self._stream.left or (view.nbytes and not count):
             self._stream.end()
+        self._reach(self._stream.position)
         return count
 
     def close(self) -> None:

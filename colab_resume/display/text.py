@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 
 from ..status import Status
+from .tables import size
 
-__all__ = ["duration", "report", "say", "warn"]
+__all__ = ["duration", "report", "room_line", "say", "warn"]
 
 _LOG = logging.getLogger("colab_resume")
 
@@ -35,6 +36,19 @@ def report(status: Status) -> str:
         rows.append(("", "so it goes on correctly, but not promised to be bit for bit"))
     head = f"{status.run} · session {status.session} · restart {status.restarts}"
     return "\n".join([head, *(f"  {name:<10} {text}" for name, text in rows)])
+
+
+def room_line(need: int, room: int, wanted: int) -> str:
+    """What fits, if that is less than is to be kept and one more on its way; `need`: the bytes of one checkpoint."""
+    fit = room // need if need else wanted + 1
+    if fit > wanted:
+        return ""
+    have = f"a checkpoint needs about {size(need)}, and the remote has {size(room)} for them"
+    if fit > 1:
+        return f"{have}: it keeps {fit - 1} of {wanted}, for a new one needs its place before an old one goes"
+    if fit == 1:
+        return f"{have}: one fits, and no newer one can take its place; free some space"
+    return f"{have}: none fits, so they stay on this disk until there is space"
 
 
 def duration(seconds: float) -> str:

@@ -104,6 +104,10 @@ class Tracking:
         sizes = {one.data_ptr(): one.nbytes for one in chain.from_iterable((*modules, *optimizers)) if not is_lazy(one)}
         return sum(sizes.values())
 
+    def owed_nbytes(self) -> int:
+        """About how many more it will be once the optimizers have made their first steps."""
+        return sum(part.owed_nbytes() for _, part in self._of(OptimizerPart))
+
     def owned(self) -> set[int]:
         """The addresses of the memory that only a step of a known optimizer changes, as far as one can know."""
         tensors = (tensor for _, part in self._of(OptimizerPart) if part.is_known for tensor in part.tensors())

@@ -37,7 +37,7 @@ def test_all_jobs_are_done_and_all_progress_is_told_in_the_callers_thread(count:
         assert threading.current_thread() is threading.main_thread()
         told.append(amount)
 
-    abreast([job(number) for number in range(count)], hear)
+    abreast([job(number) for number in range(count)], hear, what="restore", at_a_time=2)
     assert sorted(done) == list(range(count))
     assert sorted(told) == sorted([*range(count), *[100] * count])
     assert threads() == []
@@ -50,7 +50,7 @@ def test_two_jobs_run_at_the_same_time() -> None:
     def meet(tell: Tell) -> None:
         meeting.wait(_PATIENCE)
 
-    abreast([meet, meet], [].append)
+    abreast([meet, meet], [].append, what="restore", at_a_time=2)
 
 
 class Died(BaseException):
@@ -73,7 +73,7 @@ def test_an_error_comes_out_and_ends_the_others(kind: type[BaseException]) -> No
             tell(1)
 
     with pytest.raises(kind, match="why"):
-        abreast([fail, go_on, lambda tell: begun.append("third")], lambda count: None)
+        abreast([fail, go_on, lambda tell: begun.append("third")], lambda count: None, what="restore", at_a_time=2)
     assert begun == []
     assert threads() == []
 
@@ -90,7 +90,7 @@ def test_an_interrupt_ends_all() -> None:
             tell(1)
 
     with pytest.raises(KeyboardInterrupt):
-        abreast([go_on], lambda count: heard.set())
+        abreast([go_on], lambda count: heard.set(), what="restore", at_a_time=2)
     assert threads() == []
 
 
@@ -105,5 +105,5 @@ def test_who_hears_of_the_progress_can_end_it() -> None:
         raise ValueError("enough")
 
     with pytest.raises(ValueError, match="enough"):
-        abreast([go_on], hear)
+        abreast([go_on], hear, what="restore", at_a_time=2)
     assert threads() == []

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+import time
 from collections.abc import Callable
-from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,9 +17,10 @@ from reads import Reads
 from colab_resume.checkpoints.replica import HEARTBEAT_SECONDS, Replica
 from colab_resume.checkpoints.retention import Best, Keep
 from colab_resume.checkpoints.store import Store
-from colab_resume.errors import DamagedCheckpoint, RemoteUnavailable
-from colab_resume.remotes import BytesSource, Receipt, Source
+from colab_resume.errors import DamagedCheckpoint, RemoteFull, RemoteUnavailable
+from colab_resume.remotes import BytesSource, Receipt, Remote, Source
 from colab_resume.sessions.identity import SessionRecord
+from colab_resume.status import Sending
 from colab_resume.testing import ManualClock, MemoryRemote
 
 DAY = 24 * 3600.0
@@ -43,6 +48,15 @@ class Witness(MemoryRemote):
 def record(session: str = SESSION, *, heartbeat: float = 1_000_000.0, **changed: Any) -> SessionRecord:
     usual = {"host": "h", "pid": 1, "boot_id": None, "started": 1_000_000.0, "step": 0, "versions": {}}
     return SessionRecord(id=session, heartbeat=heartbeat, **{**usual, **changed})
+
+
+def mirroring(store: Store, remote: Remote, clock: ManualClock, *, keep: Keep | None = None) -> Replica:
+    """The store's counterpart, with nothing special about it."""
+
+    def alive() -> SessionRecord:
+        return record(store.session, heartbeat=clock())
+
+    return Replica(store, remote, keep=keep or Keep(), best=lambda: None, record=alive, clock=clock)
 
 
 @pytest.fixture
@@ -208,15 +222,13 @@ class Altering(Witness):
 
     def put(self, name: str, source: Source) -> Receipt:
         receipt = super().put(name, source)
-        return Receipt(name, receipt.size, "0" * 32) if self.alters and name.startswith("packs/") else receipt
+        return Receipt(name, receipt.size - 1) if self.alters and name.startswith("packs/") else receipt
 
 
 def test_other_bytes_than_were_sent_are_sent_again(store: Store, clock: ManualClock) -> None:
-    """A receipt with another checksum is a failure that passes; no manifest is put over it."""
+    """A receipt with another size is a failure that passes; no manifest is put over it."""
     remote = Altering()
-    mirror = Replica(
-        store, remote, keep=Keep(), best=lambda: None, record=lambda: record(heartbeat=clock()), clock=clock
-    )
+    mirror = mirroring(store, remote, clock)
     made = commit(store, 1)
     with pytest.raises(RemoteUnavailable, match="stored other bytes"):
         mirror.sync()
@@ -231,9 +243,7 @@ def test_other_bytes_than_were_sent_are_sent_again(store: Store, clock: ManualCl
 def test_a_checkpoint_that_rots_on_our_own_disk_is_never_sent(store: Store, clock: ManualClock) -> None:
     """That is found while it is read to be sent: no byte string of the pack's name ever appears on the remote."""
     remote = Witness()
-    mirror = Replica(
-        store, remote, keep=Keep(), best=lambda: None, record=lambda: record(heartbeat=clock()), clock=clock
-    )
+    mirror = mirroring(store, remote, clock)
     made = commit(store, 1)
     path = store.pack_path(next(iter(made.packs)))
     path.write_bytes(path.read_bytes()[:-1] + b"!")
@@ -246,26 +256,14 @@ def test_a_checkpoint_that_rots_on_our_own_disk_is_never_sent(store: Store, cloc
     assert remote.names("checkpoints") == []
 
 
-class Secretive(Witness):
-    """Tells nothing but sizes."""
-
-    def put(self, name: str, source: Source) -> Receipt:
-        return replace(super().put(name, source), md5=None)
-
-
-@pytest.mark.parametrize(("kind", "times"), [(Secretive, 1), (Witness, 2)])
-def test_a_pack_is_read_once_unless_the_remote_tells_an_md5(
-    store: Store, clock: ManualClock, kind: type[Witness], times: int
-) -> None:
-    """To be sent; the slowest of all hashes is computed only where there is something to compare it with."""
-    remote, size = kind(), 3 << 20
+def test_a_pack_is_read_once(store: Store, clock: ManualClock) -> None:
+    """To be sent, and proved on the way."""
+    remote, size = Witness(), 3 << 20
     commit(store, 1, slab("a", 1, size))
-    mirror = Replica(
-        store, remote, keep=Keep(), best=lambda: None, record=lambda: record(heartbeat=clock()), clock=clock
-    )
+    mirror = mirroring(store, remote, clock)
     reads = Reads()
     mirror.sync()
-    assert round(reads.bytes / size, 1) == times
+    assert round(reads.bytes / size, 1) == 1
     assert remote.names("checkpoints")
 
 
@@ -278,3 +276,163 @@ def test_what_confirms_nothing_makes_nothing_safe(
     mirror = replica()
     mirror.sync()
     assert (mirror.sent, mirror.safe) == (made, None)
+
+
+class Meeting(Witness):
+    """A remote that stores a pack only when four are being sent at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._barrier = threading.Barrier(4)
+
+    def put(self, name: str, source: Source) -> Receipt:
+        if name.startswith("packs/"):
+            self._barrier.wait(60)
+        return super().put(name, source)
+
+
+def test_packs_are_sent_four_at_a_time(tmp_path: Path, clock: ManualClock) -> None:
+    """What a remote takes for each beside its bytes is hidden; the manifest still comes last."""
+    remote = Meeting()
+    with contextlib.closing(Store(tmp_path / "store", session=SESSION, pack_bytes=4000)) as store:
+        made = commit(store, 1, *(slab(f"t{number}", number, 3000) for number in range(4)))
+        mirror = mirroring(store, remote, clock)
+        mirror.sync()
+    assert len(made.packs) == 4
+    assert remote.seen[-1] == ("put", f"checkpoints/{made.name}.json")
+    assert not [thread for thread in threading.enumerate() if "transfer" in thread.name]
+
+
+class Halting(Witness):
+    """A remote that takes two seconds for the first bytes of a pack, and goes on when what it took has been seen."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        super().__init__()
+        self._clock = clock
+        self.seen_so_far: Callable[[], Sending | None] = lambda: None
+        self.sendings: list[Sending] = []
+
+    def put(self, name: str, source: Source) -> Receipt:
+        if name.startswith("packs/"):
+            with source.open() as stream:
+                self._clock.advance(2.0)
+                count = len(stream.read(4 << 20))
+            give_up = time.monotonic() + 60
+            while (sending := self.seen_so_far()) is None or sending.sent < count:
+                assert time.monotonic() < give_up
+            self.sendings.append(sending)
+        return super().put(name, source)
+
+
+def test_what_is_on_its_way_can_be_seen(tmp_path: Path, clock: ManualClock) -> None:
+    """Bytes, rate and the seconds that are left, while a pack is sent; nothing before and after."""
+    remote = Halting(clock)
+    with contextlib.closing(Store(tmp_path / "store", session=SESSION)) as store:
+        made = commit(store, 7, slab("a", 1, 6 << 20))
+        mirror = mirroring(store, remote, clock)
+        remote.seen_so_far = lambda: mirror.sending
+        assert mirror.sending is None
+        mirror.sync()
+    [sending], size = remote.sendings, sum(info.size for info in made.packs.values())
+    assert (sending.step, sending.sent, sending.size) == (7, 4 << 20, size)
+    assert sending.rate == (4 << 20) / 2
+    assert sending.seconds_left == pytest.approx((size - (4 << 20)) / (2 << 20))
+    assert mirror.sending is None
+
+
+class Full(Witness):
+    """A remote for so many bytes of packs."""
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self.room = room
+
+    def put(self, name: str, source: Source) -> Receipt:
+        used = sum(entry.size for entry in self.list("packs") if entry.name != name)
+        if name.startswith("packs/") and used + source.size > self.room:
+            raise RemoteFull("there is no space", hint="make some")
+        return super().put(name, source)
+
+
+def test_a_full_remote_gives_up_its_oldest_checkpoints_for_a_newer_one(store: Store, clock: ManualClock) -> None:
+    """There is room for two of the three that are to be kept: the newest two are there, whole."""
+    remote = Full(2 * 9000)
+    mirror = mirroring(store, remote, clock, keep=Keep(last=3))
+    for step in range(1, 6):
+        made = commit(store, step, slab("a", step, 8000))
+        mirror.sync()
+        assert mirror.safe == made
+    assert len(remote.names("checkpoints")) == 2
+    assert remote.names("checkpoints")[-1] == f"{made.name}.json"
+
+
+def test_what_a_dead_session_left_makes_room_at_once(tmp_path: Path, store: Store, clock: ManualClock) -> None:
+    """Its checkpoints were whole, so nobody is still sending their packs, even if it died just now."""
+    remote = Full(2 * 9000)
+    with contextlib.closing(Store(tmp_path / "other", session="other1")) as other:
+        dead = Replica(
+            other,
+            remote,
+            keep=Keep(),
+            best=lambda: None,
+            record=lambda: record("other1", heartbeat=clock()),
+            clock=clock,
+        )
+        for step in (1, 2):
+            commit(other, step, slab("a", step, 8000))
+            dead.sync()
+    mirror = mirroring(store, remote, clock)
+    made = commit(store, 3, slab("a", 3, 8000), generation=2)
+    mirror.sync()
+    assert mirror.safe == made
+
+
+def test_the_last_good_checkpoint_is_never_given_up(store: Store, clock: ManualClock) -> None:
+    """There is room for one: the first stays until somebody makes space, and then it goes on by itself."""
+    remote = Full(9000)
+    mirror = mirroring(store, remote, clock)
+    first = commit(store, 1, slab("a", 1, 8000))
+    mirror.sync()
+    second = commit(store, 2, slab("a", 2, 8000))
+    for _ in range(2):
+        with pytest.raises(RemoteFull):
+            mirror.sync()
+        mirror.forget()
+        assert mirror.safe == first
+        assert remote.names("packs") == sorted(first.packs)
+    remote.room *= 2
+    mirror.sync()
+    assert mirror.safe == second
+
+
+def test_what_has_arrived_of_a_checkpoint_is_not_given_up_for_the_rest(tmp_path: Path, clock: ManualClock) -> None:
+    """Half of it fits beside the old ones; that half is sent once."""
+    remote = Full(5 * 4500)
+    with contextlib.closing(Store(tmp_path / "store", session=SESSION, pack_bytes=5000)) as store:
+        mirror = mirroring(store, remote, clock)
+        for step in range(1, 4):
+            made = commit(store, step, slab("a", 2 * step, 4000), slab("b", 2 * step + 1, 4000))
+            mirror.sync()
+    assert mirror.safe == made
+    assert len(made.packs) == 2
+    for pack in made.packs:
+        assert remote.seen.count(("put", f"packs/{pack}")) <= 2
+        assert ("delete", f"packs/{pack}") not in remote.seen
+
+
+def test_nothing_else_is_given_up(store: Store, clock: ManualClock) -> None:
+    """What lies beside the checkpoints stays whatever happens, and so do packs that a kept one refers to."""
+    remote = Full(3 * 9000)
+    for name in ("notes.txt", "packs/mine.bin", "checkpoints/readme.md", "photos/a.jpg"):
+        MemoryRemote.put(remote, name, BytesSource(b"mine"))
+    mirror = mirroring(store, remote, clock, keep=Keep(last=9))
+    parent = None
+    for step in range(1, 6):
+        parent = commit(store, step, slab("base", 0, 8000), slab("a", step, 8000), parent=parent).name
+        mirror.sync()
+    for name in ("notes.txt", "packs/mine.bin", "checkpoints/readme.md", "photos/a.jpg"):
+        remote.get(name, BytesIO())
+    for name in remote.names("checkpoints"):
+        if name.endswith(".json"):
+            manifest = store.read(name.removesuffix(".json"))
+            assert manifest.packs.keys() <= set(remote.names("packs"))

@@ -95,6 +95,12 @@ class OptimizerPart:
         slots = (slot for slot in self._optimizer.state.values() if isinstance(slot, dict))
         yield from (value for slot in slots for value in slot.values() if isinstance(value, torch.Tensor))
 
+    def owed_nbytes(self) -> int:
+        """About how many bytes its state will have after its first step that it does not have yet."""
+        parameters = [one for one in self._parameters() if not is_lazy(one)]
+        new = [one for one in parameters if one.requires_grad and one not in self._optimizer.state]
+        return _copies_kept(self._optimizer) * sum(one.nbytes for one in new)
+
     def state(self) -> Any:
         state: dict[str, Any] = {
             "optimizer": self._optimizer.state_dict(),
@@ -188,6 +194,16 @@ class OptimizerPart:
     def _describe(self) -> list[list[list[Any]]]:
         names = {id(parameter): name for name, parameter in self._named().items()}
         return [[_describe(names.get(id(p)), p) for p in group["params"]] for group in self._optimizer.param_groups]
+
+
+def _copies_kept(optimizer: torch.optim.Optimizer) -> int:
+    """How many tensors as large as a parameter one of torch's optimizers keeps for each; 0 if that is not known."""
+    options, kind = optimizer.defaults, type(optimizer).__name__
+    if "betas" in options:
+        return 2 + bool(options.get("amsgrad"))
+    if "momentum" in options:
+        return bool(options["momentum"]) + (kind == "RMSprop") + bool(options.get("centered"))
+    return {"Adadelta": 2, "Adagrad": 1, "ASGD": 1, "Rprop": 2}.get(kind, 0)
 
 
 def _describe(name: str | None, parameter: torch.Tensor) -> list[Any]:
