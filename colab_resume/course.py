@@ -42,7 +42,9 @@ class Course:
     `moved`: whether a boundary was reached in this session. `loop_seconds`: how long its loops have run.
     """
 
-    def __init__(self, name: str, root: Path, remote: Remote | None, options: Options) -> None:
+    def __init__(
+        self, name: str, root: Path, remote: Remote | None, options: Options, *, takeover: bool = False
+    ) -> None:
         self._name = name
         self._root = root
         self._remote = remote
@@ -52,10 +54,18 @@ class Course:
         self.loops = Loops(self)
         self._best: Best | None = None
         self._at_setup: Any = randomness.capture()
-        self._begin()
+        self._begin(takeover=takeover)
 
-    def _begin(self) -> None:
-        self.saving = Saving(self._root, self._remote, self._options, progress=byte_bar, owned=self.tracking.owned)
+    def _begin(self, *, takeover: bool = False) -> None:
+        self.saving = Saving(
+            self._root,
+            self._remote,
+            self._options,
+            progress=byte_bar,
+            owned=self.tracking.owned,
+            takeover=takeover,
+            tell=lambda line: say(f"{self._name} · {line}"),
+        )
         self.saving.best = self._best
         self._restored: Restored | None = self.saving.search.good
         self._untouched: list[Any] = []

@@ -11,7 +11,9 @@ ColabResumeError
 ├── RemoteError
 │   ├── RemoteUnavailable     passing: trying again can help
 │   └── RemoteRefused         permanent: trying again cannot help
+│       ├── Overtaken         what was to be replaced has been changed by somebody else
 │       └── RemoteFull        there is no space left
+├── RunInUse                  another session works on the run
 └── NotSafe                   `flush` or `finish` ended before the remote had confirmed
 """
 
@@ -24,10 +26,12 @@ __all__ = [
     "EncodingError",
     "NoGoodCheckpoint",
     "NotSafe",
+    "Overtaken",
     "RemoteError",
     "RemoteFull",
     "RemoteRefused",
     "RemoteUnavailable",
+    "RunInUse",
     "StateMismatch",
     "StoreError",
     "UsageError",
@@ -93,8 +97,16 @@ class RemoteRefused(RemoteError):
     """Permanent: trying again cannot help until somebody changes something."""
 
 
+class Overtaken(RemoteRefused):
+    """What was to be replaced is not what was read: somebody else has changed it."""
+
+
 class RemoteFull(RemoteRefused):
     """There is no space left; it goes on when some appears."""
+
+
+class RunInUse(ColabResumeError):
+    """Another session works on the run, or has taken it over."""
 
 
 class NotSafe(ColabResumeError):

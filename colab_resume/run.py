@@ -47,6 +47,7 @@ def setup(
     budget: float = 0.02,
     keep: Keep | None = None,
     upload_limit: str | float | None = None,
+    takeover: bool = False,
 ) -> Run:
     """Open the run of this name and find its newest good checkpoint; a second call in the same process returns the run.
 
@@ -56,11 +57,13 @@ def setup(
     worth its cost. `budget` bounds that cost: the part of the time that saving may take, stalls and slower steps
     together. Where it allows one more, the end of each epoch is saved, too. `keep`: which checkpoints stay.
     `upload_limit`: how fast to send at most, as "5 MB/s" or "20 Mbit/s".
+    `takeover`: go on even if another session still works on the run; that one then stops writing, and says so.
 
     What is drawn after this call and before the first loop is drawn again, the same, in each later session.
 
     Raises `UsageError` for a name or option that cannot be meant, `RemoteError` if the remote cannot be asked,
-    `NoGoodCheckpoint` if there are checkpoints and none can be read, `StoreError` if the disk refuses.
+    `NoGoodCheckpoint` if there are checkpoints and none can be read, `RunInUse` if another session works on the run,
+    `StoreError` if the disk refuses.
     """
     folder = run_folder(name)
     root = Path(store) if store is not None else local_disk()
@@ -70,7 +73,7 @@ def setup(
         known._same_or_refuse(options)
         return known
     far = None if remote is None else Retrying(_limited(PrefixedRemote(_remote(remote), folder), upload_limit))
-    run = Run(name, path, far, options)
+    run = Run(name, path, far, options, takeover=takeover)
     _open_runs[path] = run
     return run
 
@@ -86,11 +89,13 @@ def _remote(remote: str | Path | Remote) -> Remote:
 class Run:
     """A named training that outlives VMs; made by `setup`."""
 
-    def __init__(self, name: str, root: Path, remote: Remote | None, options: Options) -> None:
+    def __init__(
+        self, name: str, root: Path, remote: Remote | None, options: Options, *, takeover: bool = False
+    ) -> None:
         self.name = name
         self._root = root
         self._options = options
-        self._course = Course(name, root, remote, options)
+        self._course = Course(name, root, remote, options, takeover=takeover)
         self._pid = os.getpid()
         self._finished = False
         self._checked: list[dict[str, Any]] | None = None

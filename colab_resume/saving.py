@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -17,12 +17,21 @@ from .checkpoints.manifest import Manifest
 from .checkpoints.replica import Replica
 from .checkpoints.retention import Best, Keep, kept
 from .checkpoints.store import Store
-from .errors import CheckpointError, ColabResumeError, DamagedCheckpoint, NotSafe, RemoteRefused, StoreError
+from .errors import (
+    CheckpointError,
+    ColabResumeError,
+    DamagedCheckpoint,
+    NotSafe,
+    RemoteError,
+    RemoteRefused,
+    StoreError,
+)
 from .mirror import Mirror, Mirroring, NoMirror
 from .remotes import Remote, space_of
 from .restore import Progress, Search, find
 from .sessions.history import LostWork, Summary, lost_work, mean_life, summary
 from .sessions.identity import Ending, SessionRecord, begin_session, new_session_id
+from .sessions.lease import lease_for
 from .status import Status
 from .training.cadence import Cadence
 from .training.capture.capture import Capture
@@ -52,11 +61,19 @@ class Options:
 class Saving:
     """Opened for one session. `search` says what was found; its `good` checkpoint is what the session goes on from.
 
-    `owned`: as for `Capture`.
+    `owned`: as for `Capture`. `takeover`: go on also if another session lives. `tell` hears what is waited for.
     """
 
     def __init__(
-        self, root: Path, remote: Remote | None, options: Options, *, progress: Progress, owned: Callable[[], set[int]]
+        self,
+        root: Path,
+        remote: Remote | None,
+        options: Options,
+        *,
+        progress: Progress,
+        owned: Callable[[], set[int]],
+        takeover: bool = False,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.session = new_session_id()
         self.options = options
@@ -78,6 +95,14 @@ class Saving:
         self._capture = Capture(owned)
         self.store = Store(root, session=self.session)
         try:
+            self._record = begin_session(
+                session=self.session, now=time.time(), step=0, restored=None, versions=versions()
+            )
+            self._lease = None if remote is None else lease_for(remote, self._record, tell=tell)
+            if self._lease is not None:
+                # A remote that takes nothing is no reason not to train; before anything is sent it is asked again.
+                with suppress(RemoteError):
+                    self._lease.acquire(takeover=takeover)
             self._open(remote, progress)
         except BaseException:
             self.store.close()
@@ -105,9 +130,7 @@ class Saving:
         now = time.time()
         self.lost: LostWork = lost_work(earlier, self._step, now)
         self.summary: Summary = summary(earlier, self._step, now)
-        self._record = begin_session(
-            session=self.session, now=now, step=self._step, restored=good.name if good else None, versions=versions()
-        )
+        self._record = replace(self._record, step=self._step, restored=good.name if good else None)
         self._provenance = provenance()
         self.writer = Writer(self.store, self.journal, self._written)
         self.mirror: Mirroring = NoMirror() if remote is None else Mirror(self._replica(remote))
@@ -120,6 +143,7 @@ class Saving:
             best=lambda: self.best,
             record=self._alive,
             clock=time.time,
+            check=self._lease.check if self._lease is not None else lambda: None,
             damaged=frozenset(self.search.set_aside),
         )
 
@@ -354,7 +378,7 @@ class Saving:
             self.store.close()
 
     def _alive(self) -> SessionRecord:
-        record = self._record
+        record = replace(self._record, lease=self._lease.number if self._lease is not None else 0)
         return record if record.ended else record.beat(time.time(), self._step)
 
 

@@ -38,7 +38,7 @@ class Replica:
     """One run's folder on a remote, as the counterpart of its store.
 
     `damaged`: checkpoints that a restore has set aside. They look whole from outside, but count for nothing here, and
-    go as soon as there are as many good ones as are to be kept.
+    go as soon as there are as many good ones as are to be kept. `check` raises if another session writes there now.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class Replica:
         best: Callable[[], Best | None],
         record: Callable[[], SessionRecord],
         clock: Callable[[], float],
+        check: Callable[[], None] = lambda: None,
         damaged: Collection[str] = (),
     ) -> None:
         self._store = store
@@ -58,6 +59,7 @@ class Replica:
         self._best = best
         self._record = record
         self._clock = clock
+        self._check = check
         self._catalog = Catalog(remote)
         self._damaged = frozenset(damaged)
         self._journals: dict[str, tuple[int, str]] | None = None
@@ -87,6 +89,7 @@ class Replica:
 
     def sync(self) -> None:
         """Send what is missing, tell that we live, sweep. Raises what the remote raises."""
+        self._check()
         fresh = self._journals is None
         journals = self._refresh() if self._journals is None else self._journals
         self._no_room.clear()
@@ -148,6 +151,7 @@ class Replica:
             jobs = [partial(self._upload_pack, manifest, pack) for pack in missing]
             abreast(jobs, self._gauge.advance, what="transfer", at_a_time=_AT_A_TIME)
             self._send_journals(journals)
+            self._check()
             self._remote.put(f"checkpoints/{manifest.name}.json", FileSource(self._store.manifest_path(manifest.name)))
         self._catalog.manifests[manifest.name] = manifest
         self._catalog.unreadable.pop(manifest.name, None)

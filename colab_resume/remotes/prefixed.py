@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from . import Entry, Receipt, Remote, Source, Space, space_of
+from .abilities import Swapping, lag_of, swapping
 
 __all__ = ["PrefixedRemote"]
 
@@ -23,6 +24,16 @@ class PrefixedRemote:
         """That of the whole remote."""
         return space_of(self._inner)
 
+    @property
+    def lag(self) -> float:
+        """That of the remote inside."""
+        return lag_of(self._inner)
+
+    def swapping(self) -> Swapping | None:
+        """The means of the whole remote, below the folder."""
+        cell = swapping(self._inner)
+        return None if cell is None else _PrefixedCell(cell, self._folder)
+
     def list(self, folder: str) -> Sequence[Entry]:
         entries = self._inner.list(f"{self._folder}/{folder}" if folder else self._folder)
         return [replace(entry, name=entry.name.removeprefix(f"{self._folder}/")) for entry in entries]
@@ -36,3 +47,15 @@ class PrefixedRemote:
 
     def delete(self, name: str) -> None:
         self._inner.delete(f"{self._folder}/{name}")
+
+
+class _PrefixedCell:
+    def __init__(self, inner: Swapping, folder: str) -> None:
+        self._inner = inner
+        self._folder = folder
+
+    def read_tagged(self, name: str) -> tuple[bytes, str] | None:
+        return self._inner.read_tagged(f"{self._folder}/{name}")
+
+    def swap(self, name: str, data: bytes, tag: str | None) -> str:
+        return self._inner.swap(f"{self._folder}/{name}", data, tag)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from ..errors import UsageError
 from . import Entry, Receipt, Remote, Source, Space, space_of
+from .abilities import Swapping, lag_of, swapping
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -69,6 +70,15 @@ class Throttled:
     def space(self) -> Space | None:
         """What the remote inside says."""
         return space_of(self._inner)
+
+    @property
+    def lag(self) -> float:
+        """That of the remote inside."""
+        return lag_of(self._inner)
+
+    def swapping(self) -> Swapping | None:
+        """The means of the remote inside; it is for small contents."""
+        return swapping(self._inner)
 
     def list(self, folder: str) -> Sequence[Entry]:
         return self._inner.list(folder)

@@ -71,6 +71,8 @@ class SessionRecord:
     step: int
     ended: Ending | None = None
     restored: str | None = None
+    lease: int = 0
+    """The number of its right to write; a session with a greater one has taken over."""
     versions: Mapping[str, str]
 
     def __post_init__(self) -> None:
@@ -89,6 +91,7 @@ class SessionRecord:
             "heartbeat": _is_time(self.heartbeat) and _is_time(self.started) and self.heartbeat >= self.started,
             "step": _is_count(self.step),
             "ended": self.ended is None or self.ended in get_args(Ending),
+            "lease": _is_count(self.lease),
             "restored": self.restored is None or _is_text(self.restored),
             "versions": isinstance(self.versions, Mapping)
             and all(_is_text(name) and _is_text(version) for name, version in self.versions.items()),

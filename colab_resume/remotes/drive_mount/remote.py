@@ -41,6 +41,9 @@ class DriveMount:
     `confirms`: whether `put` returns only when Drive has the bytes; where no attribute answers it cannot.
     """
 
+    lag = 10.0
+    """Another VM's mount asks Drive for news every few seconds."""
+
     def __init__(
         self, root: Path, *, wait: Callable[[float], None] = time.sleep, clock: Callable[[], float] = time.monotonic
     ) -> None:
