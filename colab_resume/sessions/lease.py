@@ -56,29 +56,35 @@ class Lease:
         self._clock = clock
         self._wait = wait
         self._chance = chance
+        self._takeover = False
 
     @property
     def number(self) -> int:
         return self._own.lease
 
     def acquire(self, *, takeover: bool = False) -> None:
-        """Get it, or raise `RunInUse` if another session lives, and what the remote raises."""
+        """Get it, or raise `RunInUse` if another session lives, and what the remote raises.
+
+        Where others see a claim late, it is only made here, and `check` looks, when it is time, who else has made one.
+        """
+        self._takeover = takeover
+        self._get()
+
+    def check(self) -> None:
+        """Raise `RunInUse` if another session has taken over. If it could not be got so far, it is got now."""
+        self._get()
+        self._check()
+
+    def _get(self) -> None:
         while not self._own.lease:
             others = self._others()
-            if not takeover:
+            if not self._takeover:
                 self._outlast(others)
             claim = replace(self._own, lease=1 + max((other.lease for other in others), default=0))
             if self._claim(claim, others):
                 self._own = claim
             else:
                 self._wait(self._chance() * _LONGEST_STEP_BACK)
-
-    def check(self) -> None:
-        """Raise `RunInUse` if another session has taken over. If it could not be got so far, it is got now."""
-        if self._own.lease:
-            self._check()
-        else:
-            self.acquire()
 
     def _check(self) -> None:
         raise NotImplementedError
@@ -133,8 +139,18 @@ class _Claims(Lease):
     """By numbered claims, for any remote."""
 
     _known: frozenset[str] = frozenset()
+    _before: frozenset[str] = frozenset()
+    """Ids of those that were there before the claim."""
+    _due: float | None = None
+    """When others would have seen the claim; None once it was looked who has made another one."""
 
     def _check(self) -> None:
+        while self._due is not None:
+            self._wait(max(0.0, self._due - self._clock()))
+            if not self._stands(self._own):
+                self._own = replace(self._own, lease=0)
+                self._wait(self._chance() * _LONGEST_STEP_BACK)
+                self._get()
         own = self._own
         for name in self._names() - self._known:
             other = self._record(name)
@@ -168,16 +184,23 @@ class _Claims(Lease):
         return list(found.values())
 
     def _claim(self, claim: SessionRecord, others: Iterable[SessionRecord]) -> bool:
-        known = {other.id for other in others}
+        self._before = frozenset(other.id for other in others)
+        self._remote.put(f"{_FOLDER}/{claim.file_name}", BytesSource(claim.to_bytes()))
+        lag = lag_of(self._remote)
+        self._due = self._clock() + lag
+        return lag > 0 or self._stands(claim)
+
+    def _stands(self, claim: SessionRecord) -> bool:
+        """Whether nobody has claimed it since; else it is taken back."""
         name = f"{_FOLDER}/{claim.file_name}"
-        self._remote.put(name, BytesSource(claim.to_bytes()))
-        self._wait(lag_of(self._remote))
-        rivals = [one for one in self._rivals(claim) if one.id not in known and one.ended is None]
-        if any(one.lease >= claim.lease for one in rivals):
+        rivals = [one for one in self._rivals(claim) if one.id not in self._before and one.ended is None]
+        stands = not any(one.lease >= claim.lease for one in rivals)
+        if stands:
+            self._known |= {name}
+        else:
             self._remote.delete(name)
-            return False
-        self._known |= {name}
-        return True
+        self._due = None
+        return stands
 
     def _rivals(self, claim: SessionRecord) -> list[SessionRecord]:
         records = (self._record(name) for name in self._names() - self._known)

@@ -188,16 +188,16 @@ def test_on_this_machine_the_kernel_knows_whether_it_lives(
 
 def test_one_that_ended_in_the_same_moment_is_no_rival() -> None:
     """Its claim has the same number, and it says that it has ended."""
-    clock, remote = ManualClock(NOW), MemoryRemote()
     other = record("aaaaaa", lease=1, ended="clean")
-    seen: list[float] = []
 
-    def wait(seconds: float) -> None:
-        seen.append(seconds)
-        remote.put(f"sessions/{other.file_name}", BytesSource(other.to_bytes()))
+    class Crowded(MemoryRemote):
+        def put(self, name: str, source: Source) -> Receipt:
+            super().put(f"sessions/{other.file_name}", BytesSource(other.to_bytes()))
+            return super().put(name, source)
 
-    assert Starter(remote, clock, wait=wait).acquire(record("bbbbbb")).lease == 1
-    assert len(seen) == 1
+    clock = ManualClock(NOW)
+    assert Starter(Crowded(), clock).acquire(record("bbbbbb")).lease == 1
+    assert clock.waits == ()
 
 
 def test_a_record_that_nobody_can_read_holds_nothing(remote: Remote) -> None:
@@ -249,6 +249,33 @@ def test_of_two_that_saw_each_other_too_late_one_stops(seconds: float) -> None:
     first.check()
 
 
+class Lagging(Late):
+    """... and says so."""
+
+    lag = 10.0
+
+
+def test_where_claims_are_seen_late_nobody_waits_before_the_training_and_nothing_is_written_too_early() -> None:
+    """The claim is made at once; before the first write it has been there for long enough, and was looked at again."""
+    clock, shared = ManualClock(NOW), Lagging(MemoryRemote())
+    one, two = Starter(shared, clock, seed=1), Starter(shared, clock, seed=2)
+    claims = [record(name, boot_id=read_boot_id(), pid=1, started=4e9) for name in ("aaaaaa", "bbbbbb")]
+    shared.hidden = {f"sessions/{claim.file_name}" for claim in claims}
+    for starter, claim in zip((one, two), claims, strict=True):
+        starter.acquire(claim)
+    assert clock() == NOW
+    shared.hidden = set()
+    outcome = []
+    for starter in (one, two, one, two):
+        try:
+            starter.check()
+            outcome.append("writes")
+        except RunInUse:
+            outcome.append("told")
+    assert clock() >= NOW + 10
+    assert sorted(outcome[2:]) == ["told", "writes"]
+
+
 class Interleaved:
     """Threads of which one moves at a time, chosen by a seed: each of its calls to the remote is one move."""
 
@@ -296,7 +323,7 @@ class InTurns:
             self._move()
             return getattr(self._inner, name)(*arguments)
 
-        if name in ("read_tagged", "swap", "swapping") and not hasattr(self._inner, name):
+        if not hasattr(self._inner, name):
             raise AttributeError(name)
         return operation
 
