@@ -14,7 +14,7 @@ from .manifest import MANIFEST_LIMIT, Manifest
 from .names import NAME, PACK
 from .run_folder import check_run_file
 
-__all__ = ["Catalog"]
+__all__ = ["Catalog", "read_manifest"]
 
 _SUFFIX = ".json"
 
@@ -46,7 +46,7 @@ class Catalog:
             if not NAME.fullmatch(name) or not listed[name].name.endswith(_SUFFIX):
                 continue
             try:
-                manifests[name] = self._read(name, listed[name])
+                manifests[name] = read_manifest(self._remote, listed[name], name)
             except CheckpointError as error:
                 unreadable[name] = error
         self.manifests, self.unreadable = manifests, unreadable
@@ -75,17 +75,19 @@ class Catalog:
         """The checkpoints that are present, by name."""
         return {name: manifest for name, manifest in self.manifests.items() if not self.missing(manifest)}
 
-    def _read(self, name: str, entry: Entry) -> Manifest:
-        if entry.size > MANIFEST_LIMIT:
-            raise DamagedCheckpoint(
-                f"the manifest of {name} has {entry.size} bytes, more than any real one", hint="use an older checkpoint"
-            )
-        sink = BytesIO()
-        try:
-            self._remote.get(entry.name, sink)
-        except RemoteRefused as error:
-            raise DamagedCheckpoint(f"the manifest of {name} cannot be read: {error.what}", hint=error.hint) from error
-        return Manifest.from_bytes(sink.getvalue(), name)
+
+def read_manifest(remote: Remote, entry: Entry, name: str) -> Manifest:
+    """The manifest of this checkpoint, which lies there as `entry`; CheckpointError if it cannot be read."""
+    if entry.size > MANIFEST_LIMIT:
+        raise DamagedCheckpoint(
+            f"the manifest of {name} has {entry.size} bytes, more than any real one", hint="use an older checkpoint"
+        )
+    sink = BytesIO()
+    try:
+        remote.get(entry.name, sink)
+    except RemoteRefused as error:
+        raise DamagedCheckpoint(f"the manifest of {name} cannot be read: {error.what}", hint=error.hint) from error
+    return Manifest.from_bytes(sink.getvalue(), name)
 
 
 def _base(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Packs from a remote: downloaded, going on where an earlier download stopped, and proved while they come."""
+"""Packs from a remote: proved while they come, and kept or not; a download goes on where an earlier one stopped."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .pack_file import PackFile, advance, read_pack
 from .pack_stream import PackStream, Place, nowhere
 from .store import Store
 
-__all__ = ["Fetched", "fetch_pack", "sound_pack"]
+__all__ = ["Fetched", "fetch_pack", "prove_pack", "sound_pack"]
 
 
 @dataclass(frozen=True)
@@ -71,14 +71,38 @@ def fetch_pack(
     return Fetched(arrival.stream.digests, arrival.came)
 
 
-class _Arrival(RawIOBase):
-    """Where a pack arrives: its bytes go to the disk and past the stream that proves them."""
+def prove_pack(remote: Remote, pack: str, info: PackInfo, *, progress: Callable[[int], None]) -> None:
+    """Read one pack and keep nothing of it; `DamagedCheckpoint` if it is not what `info` says."""
+    passing = _Passing(PackStream(pack, info), progress)
+    try:
+        remote.get(f"packs/{pack}", cast("BinaryIO", passing))
+    except RemoteRefused as error:
+        raise DamagedCheckpoint(error.what, hint=error.hint) from error
+    passing.stream.end()
+
+
+class _Passing(RawIOBase):
+    """Where a pack's bytes go past the stream that proves them."""
 
     def __init__(self, stream: PackStream, progress: Callable[[int], None]) -> None:
         self.stream = stream
         self.came = 0
-        self.resumed = False
         self._progress = progress
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.stream.feed(data)
+        self._progress(len(data))
+        self.came += len(data)
+        return len(data)
+
+
+class _Arrival(_Passing):
+    """The same on their way to the disk."""
+
+    resumed = False
 
     def begin(self, sink: BinaryIO, path: Path, offset: int) -> None:
         """Bytes go to `sink` from now on; the first `offset` ones are at `path` already."""
@@ -88,12 +112,6 @@ class _Arrival(RawIOBase):
             with PackFile(path) as file:
                 advance(file, self.stream, min(offset, file.size, self.stream.left), self._progress)
 
-    def writable(self) -> bool:
-        return True
-
     def write(self, data: Any) -> int:
         self._sink.write(data)
-        self.stream.feed(data)
-        self._progress(len(data))
-        self.came += len(data)
-        return len(data)
+        return super().write(data)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from pathlib import Path
 from typing import Any
 
 from ..checkpoints.manifest import PACK, Manifest
@@ -14,7 +13,7 @@ from ..errors import DamagedCheckpoint
 from ..training.position import Position
 from .readable import number, plain
 from .runs import FoundRun, find_runs
-from .verbs import Verb, add_json
+from .verbs import Verb, add_json, add_place
 
 __all__ = ["VERB"]
 
@@ -24,13 +23,13 @@ _NUMBERS = ("step", "epoch", "saved", "checkpoints", "new", "total", "size", "se
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", metavar="FOLDER", help="a folder that holds runs, or one run's folder")
+    add_place(parser, "folder", "what holds runs, or one run")
     add_json(parser)
 
 
 def _run(options: argparse.Namespace, terminal: Terminal) -> int:
-    runs = find_runs(options.folder)
-    one = runs[0].folder.root == Path(options.folder)
+    runs = find_runs(options.folder, options.credentials)
+    one = runs[0].place.above is None
     now = time.time()
     terminal.document(_facts(runs[0]) if one else {"runs": [_facts(run) for run in runs]})
     head = _CHECKPOINTS if one else _RUNS
@@ -71,7 +70,7 @@ def _checkpoint_row(run: FoundRun, manifest: Manifest, now: float) -> list[str]:
 def _facts(run: FoundRun) -> dict[str, Any]:
     return {
         "run": run.name,
-        "folder": str(run.folder.root),
+        "folder": run.place.shown,
         "bytes": _stored(run),
         "sessions": len(run.sessions),
         "checkpoints": [_checkpoint_facts(run, manifest) for manifest in reversed(run.manifests)],
@@ -114,14 +113,19 @@ def _total(manifest: Manifest) -> int:
 
 
 def _stored(run: FoundRun) -> int:
-    return sum(path.stat().st_size for path in run.packs)
+    return sum(run.packs.values())
 
 
 VERB = Verb(
     name="ls",
     summary="list the runs in a folder, or the checkpoints of one run",
     details="Sizes: `new` was written for the checkpoint itself, `total` includes what it shares with older ones.",
-    examples=("/content/drive/MyDrive/runs", "/content/drive/MyDrive/runs/digits", "runs --json"),
+    examples=(
+        "/content/drive/MyDrive/runs",
+        "s3://bucket/runs/digits",
+        "drive:colab_resume --credentials key.json",
+        "runs --json",
+    ),
     arguments=_arguments,
     run=_run,
 )

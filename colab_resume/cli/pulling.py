@@ -10,7 +10,6 @@ import argparse
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 from ..checkpoints.fetching import fetch_pack, sound_pack
 from ..checkpoints.manifest import NAME, Manifest
@@ -21,11 +20,12 @@ from ..display.tables import size
 from ..display.terminal import Terminal
 from ..durable import TEMPORARY, write_durably
 from ..errors import DamagedCheckpoint, UsageError
-from ..remotes import open_remote
+from ..remotes import Remote
+from ..remotes.folder import FolderRemote
 from ..sessions.identity import SessionRecord, new_session_id
-from ..training.journal import journals_in
+from .looking import checkpoints_on, journals_on
 from .runs import FoundRun, first_good, open_run
-from .verbs import Verb, add_checkpoint, add_json
+from .verbs import Verb, add_checkpoint, add_json, add_place
 
 __all__ = ["VERB"]
 
@@ -49,16 +49,17 @@ class _Pulled:
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="the folder of a run")
-    parser.add_argument("dest", metavar="DEST", help="a new or empty folder, or one that holds the same run")
+    add_place(parser, "run", "one run")
+    text = "a new or empty folder, or one that holds the same run; one of the run's name here otherwise"
+    parser.add_argument("dest", metavar="DEST", nargs="?", help=text)
     add_checkpoint(parser, "the newest good one otherwise")
     add_json(parser)
 
 
 def _run(options: argparse.Namespace, terminal: Terminal) -> int:
-    run = open_run(options.run)
+    run = open_run(options.run, options.credentials)
     run.candidates(options.checkpoint)
-    dest = Path(options.dest)
+    dest = Path(run.name if options.dest is None else options.dest)
     _check_dest(run, dest)
     store = Store(dest, session=new_session_id())
     try:
@@ -75,28 +76,29 @@ def _run(options: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def _check_dest(run: FoundRun, dest: Path) -> None:
-    source = run.folder.root.resolve()
     if dest.exists() and not dest.is_dir():
         raise UsageError(f"{dest} is a file, not a folder", hint="give a new folder")
-    if dest.resolve().is_relative_to(source) or source.is_relative_to(dest.resolve()):
-        raise UsageError(f"{dest} and {run.folder.root} lie in each other", hint="give a folder somewhere else")
-    there = RunFolder(dest)
-    ours = {"run.json", ".lock", "folders", *(folder.name for folder in there.folders[1:])}
+    if run.place.folder is not None and _lie_in_each_other(dest.resolve(), run.place.folder.resolve()):
+        raise UsageError(f"{dest} and {run.place.shown} lie in each other", hint="give a folder somewhere else")
+    ours = {"run.json", ".lock", "folders", *(folder.name for folder in RunFolder(dest).folders[1:])}
     found = [path.name for path in dest.iterdir()] if dest.is_dir() else []
     if foreign := [name for name in found if name not in ours and not name.startswith(TEMPORARY)]:
         raise UsageError(f"{dest} holds {min(foreign)!r}, which no run has", hint="give a new or empty folder")
-    if strangers := _sessions(there) - _sessions(run.folder):
+    if strangers := _sessions(FolderRemote(dest)) - _sessions(run.remote):
         raise UsageError(
             f"{dest} holds another run, or work that {run.name} does not know: that of session {min(strangers)}",
             hint="give a new or empty folder",
         )
 
 
-def _sessions(folder: RunFolder) -> set[str]:
+def _lie_in_each_other(one: Path, other: Path) -> bool:
+    return one.is_relative_to(other) or other.is_relative_to(one)
+
+
+def _sessions(remote: Remote) -> set[str]:
     """The sessions that have left a checkpoint or a journal."""
-    names = [path.stem for path in folder.checkpoints.glob("*.json")]
-    savers = {found[2] for name in names if (found := NAME.fullmatch(name)) is not None}
-    return savers | journals_in(folder.journals).keys()
+    savers = {found[2] for name in checkpoints_on(remote) if (found := NAME.fullmatch(name)) is not None}
+    return savers | journals_on(remote).keys()
 
 
 def _pull(run: FoundRun, store: Store, manifest: Manifest) -> int:
@@ -105,39 +107,35 @@ def _pull(run: FoundRun, store: Store, manifest: Manifest) -> int:
     with byte_bar("copy and verify", sum(info.size for info in manifest.packs.values())) as progress:
         for pack, info in manifest.packs.items():
             found = sound_pack(store.pack_path(pack), info, progress=progress)
-            found = found or fetch_pack(open_remote(run.folder.root), store, pack, info, progress=progress)
+            found = found or fetch_pack(run.remote, store, pack, info, progress=progress)
             copied += found.came
-    store.adopt(run.manifest_bytes(manifest.name), manifest.name)
+    store.adopt(run.read(f"checkpoints/{manifest.name}.json"), manifest.name)
     return copied
 
 
 def _copy_journals(run: FoundRun, store: Store) -> None:
     """All of them: each is small, and together they are the history. They only grow, so the longer one is newer."""
-    for session, path in journals_in(run.folder.journals).items():
-        data, there = path.read_bytes(), store.journal_path(session)
-        if not there.exists() or there.stat().st_size < len(data):
-            write_durably(there, partial(_write, data))
-
-
-def _write(data: bytes, sink: BinaryIO) -> None:
-    sink.write(data)
+    for session, (length, name) in journals_on(run.remote).items():
+        there = store.journal_path(session)
+        if not there.exists() or there.stat().st_size < length:
+            write_durably(there, partial(run.remote.get, f"journal/{name}"))
 
 
 def _copy_records(run: FoundRun, store: Store) -> None:
     """What the sessions say of themselves; a record that cannot be read is only history, and stays where it is."""
-    for path in run.sessions:
-        there = store.sessions / path.name
-        record = _record(path)
-        if record is None or record.file_name != path.name:
+    for name, content in run.records().items():
+        there = store.sessions / name
+        record = _record(content)
+        if record is None or record.file_name != name:
             continue
-        before = _record(there) if there.exists() else None
+        before = _record(there.read_bytes()) if there.exists() else None
         if before is None or before.heartbeat < record.heartbeat:
             record.save(store.sessions)
 
 
-def _record(path: Path) -> SessionRecord | None:
+def _record(content: bytes) -> SessionRecord | None:
     try:
-        return SessionRecord.from_bytes(path.read_bytes())
+        return SessionRecord.from_bytes(content)
     except DamagedCheckpoint:
         return None
 
@@ -149,7 +147,11 @@ VERB = Verb(
         "DEST becomes a run's folder: setup(NAME, store=PARENT) finds it as PARENT/NAME. An interrupted pull goes on "
         "when it is called again. Damaged checkpoints are skipped."
     ),
-    examples=("/content/drive/MyDrive/runs/digits ~/store/digits", "runs/digits copy 1240"),
+    examples=(
+        "/content/drive/MyDrive/runs/digits ~/store/digits",
+        "runs/digits copy 1240",
+        "drive:colab_resume/digits --credentials key.json",
+    ),
     arguments=_arguments,
     run=_run,
 )

@@ -1,75 +1,106 @@
-"""A run's folder as the command line sees it: read, never locked, never changed, so that it may belong to a live run.
+"""A run as the command line sees it: read, never locked, never changed, so that it may belong to a live run.
 
 A live run deletes what retention lets go, a manifest before its packs. So what cannot be read and has lost its manifest
-meanwhile is not damaged, it is just gone. Packs are looked at after the manifests, since they arrive before them.
+meanwhile is not damaged, it is just gone. Packs are listed after the manifests, since they arrive before them.
+
+No pack is read unless a command says so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TypeVar
 
-from ..checkpoints.collector import at_rest
-from ..checkpoints.damage import unreadable
-from ..checkpoints.manifest import MANIFEST_LIMIT, NAME, PACK, Manifest
-from ..checkpoints.run_folder import RunFolder
-from ..errors import CheckpointError, DamagedCheckpoint, NoGoodCheckpoint, UsageError
-from ..remotes import open_remote
+from ..checkpoints.fetching import prove_pack
+from ..checkpoints.manifest import Manifest
+from ..checkpoints.pack import PackInfo
+from ..checkpoints.pack_file import verify_pack
+from ..errors import CheckpointError, DamagedCheckpoint, NoGoodCheckpoint, RemoteRefused, UsageError
+from ..remotes import Remote
+from .looking import Listed, checkpoints_on, journals_on, listed, manifests_of, of_each
+from .places import HINT, Place, open_place
 
 __all__ = ["FoundRun", "find_runs", "first_good", "open_run"]
 
 _T = TypeVar("_T")
-_HINT = "give the folder that setup() was given as remote= or store=, or one run's folder in it"
 
 
 @dataclass(frozen=True, eq=False)
 class FoundRun:
-    """One run's folder at one moment: the manifests that can be read, the oldest first, and why the others cannot."""
+    """One run at one moment: the manifests that can be read, the oldest first, and why the others cannot."""
 
-    folder: RunFolder
+    place: Place
     manifests: tuple[Manifest, ...]
     unreadable: Mapping[str, CheckpointError]
+    packs: Mapping[str, int]
+    """The size of every pack that is there, needed or not."""
+    sessions: tuple[str, ...]
+    """The file names of the records of the sessions that worked on this run, by time."""
 
     @property
     def name(self) -> str:
         """The folder's name, which is the run's."""
-        return self.folder.root.resolve().name
+        return self.place.name
 
     @property
-    def sessions(self) -> list[Path]:
-        """The records of the sessions that worked on this run, by time."""
-        return _files(self.folder.sessions, ".json")
-
-    @property
-    def packs(self) -> list[Path]:
-        """Every pack in the folder, needed or not."""
-        return [path for path in _files(self.folder.packs, ".safetensors") if PACK.fullmatch(path.name)]
+    def remote(self) -> Remote:
+        """The run's folder."""
+        return self.place.remote
 
     def is_there(self, name: str) -> bool:
         """Whether this checkpoint has not been deleted meanwhile."""
-        return self.folder.manifest_path(name).exists()
+        return name in checkpoints_on(self.remote)
 
-    def manifest_bytes(self, name: str) -> bytes:
-        """A checkpoint's manifest as it lies there, with whatever else it may say."""
-        return _manifest_bytes(self.folder, name)
+    def read(self, name: str) -> bytes:
+        """All of a small file, as it lies there."""
+        sink = BytesIO()
+        self.remote.get(name, sink)
+        return sink.getvalue()
 
     def lack(self, manifest: Manifest) -> str:
         """What is missing of this checkpoint, as far as sizes tell; empty if nothing."""
         for pack, info in manifest.packs.items():
-            path = self.folder.pack_path(pack)
-            if not path.is_file():
+            if (found := self.packs.get(pack)) is None:
                 return f"{pack} is not there"
-            if (found := path.stat().st_size) != info.size:
+            if found != info.size:
                 return f"{pack} has {found} bytes instead of {info.size}"
         return ""
+
+    def prove(self, pack: str, info: PackInfo, progress: Callable[[int], None]) -> None:
+        """Read a pack and keep nothing of it; DamagedCheckpoint unless it is, to the bit, what `info` says."""
+        if self.place.folder is not None:
+            verify_pack(self.place.folder / "packs" / pack, info, progress)
+        else:
+            prove_pack(self.remote, pack, info, progress=progress)
+
+    def records(self) -> dict[str, bytes]:
+        """The records of the sessions by file name."""
+        contents = self._read_each([f"sessions/{name}" for name in self.sessions])
+        return dict(zip(self.sessions, contents, strict=True))
+
+    @contextmanager
+    def journal_folder(self) -> Iterator[Path]:
+        """A folder of this machine where all journals are while in this block."""
+        if self.place.folder is not None:
+            yield self.place.folder / "journal"
+            return
+        names = [name for _, name in journals_on(self.remote).values()]
+        contents = self._read_each([f"journal/{name}" for name in names])
+        with TemporaryDirectory(prefix="colab-resume-") as folder:
+            for name, content in zip(names, contents, strict=True):
+                (Path(folder) / name).write_bytes(content)
+            yield Path(folder)
 
     def candidates(self, wanted: str | None) -> Sequence[Manifest]:
         """The checkpoints that a command may take, the best first: all, or the one with this name, step or tag."""
         if wanted is None:
             if not self.manifests and not self.unreadable:
-                raise NoGoodCheckpoint(f"{self.folder.root} holds no checkpoint", hint="nothing was saved there yet")
+                raise NoGoodCheckpoint(f"{self.place.shown} holds no checkpoint", hint="nothing was saved there yet")
             return self.manifests[::-1]
         if wanted in self.unreadable:
             raise self.unreadable[wanted]
@@ -77,9 +108,17 @@ class FoundRun:
         if not found:
             raise UsageError(
                 f"{self.name} has no checkpoint with the name, step or tag {wanted!r}",
-                hint=f"`colab-resume ls {self.folder.root}` lists those it has",
+                hint=f"`colab-resume ls {self.place.shown}` lists those it has",
             )
         return found[-1:]
+
+    def check_answering(self, error: DamagedCheckpoint) -> None:
+        """Raise if it is not this one file that was refused but everything, as after a login has ended."""
+        if isinstance(error.__cause__, RemoteRefused):
+            self.remote.list("packs")
+
+    def _read_each(self, names: Sequence[str]) -> list[bytes]:
+        return of_each(names, self.read, at_a_time=self.place.at_a_time)
 
 
 def first_good(
@@ -94,80 +133,48 @@ def first_good(
         try:
             return manifest, use(manifest)
         except DamagedCheckpoint as error:
+            run.check_answering(error)
             if wanted is not None:
                 raise
             note(f"{manifest.name} skipped: {error.what}")
     raise NoGoodCheckpoint(
-        f"no checkpoint of {run.name} can be read", hint=f"`colab-resume verify {run.folder.root}` says why"
+        f"no checkpoint of {run.name} can be read", hint=f"`colab-resume verify {run.place.shown}` says why"
     )
 
 
-def find_runs(where: str) -> list[FoundRun]:
+def find_runs(where: str, credentials: str | None = None) -> list[FoundRun]:
     """The run whose folder this is, or the runs in this folder, by name; `UsageError` if there is none."""
-    root = _folder(where)
-    if _is_run(root):
-        return [_read(root)]
-    runs = [_read(path) for path in sorted(root.iterdir()) if _is_run(path)]
-    if not runs:
-        raise UsageError(f"there is no run in {root}", hint=_HINT)
-    return runs
+    place = open_place(where, credentials)
+    there = listed([place]) or listed(place.inside())
+    if not there:
+        raise UsageError(f"there is no run in {place.shown}", hint=HINT)
+    return _found(there)
 
 
-def open_run(where: str) -> FoundRun:
+def open_run(where: str, credentials: str | None = None) -> FoundRun:
     """The run whose folder this is; `UsageError` for a folder of runs, and for any other."""
-    root = _folder(where)
-    if _is_run(root):
-        return _read(root)
-    names = [path.name for path in sorted(root.iterdir()) if _is_run(path)]
+    place = open_place(where, credentials)
+    if itself := listed([place]):
+        return _found(itself)[0]
+    names = [found.place.name for found in listed(place.inside())]
     if not names:
-        raise UsageError(f"{root} is not the folder of a run", hint=_HINT)
-    raise UsageError(f"{root} holds runs: {', '.join(names)}", hint=f"give the folder of one, as '{root / names[0]}'")
+        raise UsageError(f"{place.shown} is not the folder of a run", hint=HINT)
+    hint = f"give the folder of one, as '{place.shown_inside(names[0])}'"
+    raise UsageError(f"{place.shown} holds runs: {', '.join(names)}", hint=hint)
 
 
-def _folder(where: str) -> Path:
-    open_remote(where)  # refuses what can be no folder, such as a URL
-    root = Path(where)
-    if not root.exists():
-        raise UsageError(f"there is no folder {root}", hint="see whether the Drive is mounted, and how it is spelled")
-    if not root.is_dir():
-        raise UsageError(f"{root} is a file, not a folder", hint=_HINT)
-    return root
+def _found(there: Sequence[Listed]) -> list[FoundRun]:
+    return [_sorted_out(run, answers) for run, answers in zip(there, manifests_of(there), strict=True)]
 
 
-def _is_run(path: Path) -> bool:
-    return (path / "run.json").is_file() or any(_manifest_names(RunFolder(path)))
-
-
-def _manifest_names(folder: RunFolder) -> Iterator[str]:
-    return (path.stem for path in _files(folder.checkpoints, ".json") if NAME.fullmatch(path.stem))
-
-
-def _files(folder: Path, suffix: str) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if path.suffix == suffix and path.is_file())
-
-
-@at_rest()
-def _read(root: Path) -> FoundRun:
-    folder = RunFolder(root)
-    manifests, broken = [], {}
-    for name in _manifest_names(folder):
-        try:
-            manifests.append(Manifest.from_bytes(_manifest_bytes(folder, name), name))
-        except CheckpointError as error:
-            if folder.manifest_path(name).exists():
-                broken[name] = error
-    return FoundRun(folder, tuple(sorted(manifests, key=lambda manifest: (manifest.rank, manifest.created))), broken)
-
-
-def _manifest_bytes(folder: RunFolder, name: str) -> bytes:
-    path = folder.manifest_path(name)
-    try:
-        with path.open("rb") as stream:
-            return stream.read(MANIFEST_LIMIT + 1)
-    except OSError as error:
-        raise unreadable(path, error) from error
+def _sorted_out(run: Listed, answers: Mapping[str, Manifest | CheckpointError]) -> FoundRun:
+    manifests = [answer for answer in answers.values() if isinstance(answer, Manifest)]
+    broken = {name: answer for name, answer in answers.items() if not isinstance(answer, Manifest)}
+    if broken:
+        still = checkpoints_on(run.place.remote)
+        broken = {name: error for name, error in broken.items() if name in still}
+    manifests.sort(key=lambda manifest: (manifest.rank, manifest.created))
+    return FoundRun(run.place, tuple(manifests), broken, run.packs, run.sessions)
 
 
 def _is_called(manifest: Manifest, wanted: str) -> bool:

@@ -17,7 +17,7 @@ from ..training.position import Position
 from ..training.records import Mark
 from .readable import number, piece_names, plain
 from .runs import FoundRun, first_good, open_run
-from .verbs import Verb, add_checkpoint, add_json
+from .verbs import Verb, add_checkpoint, add_json, add_place
 
 __all__ = ["VERB"]
 
@@ -25,14 +25,14 @@ _LONGEST_VALUE = 100
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="the folder of a run")
+    add_place(parser, "run", "one run")
     add_checkpoint(parser, "the newest one otherwise")
     parser.add_argument("--tensors", action="store_true", help="also list every tensor")
     add_json(parser)
 
 
 def _run(options: argparse.Namespace, terminal: Terminal) -> int:
-    run = open_run(options.run)
+    run = open_run(options.run, options.credentials)
     manifest, facts = first_good(run, options.checkpoint, lambda one: _facts(run, one, options.tensors), terminal.note)
     terminal.document(facts)
     terminal.lines(_head(manifest, facts, time.time(), terminal.columns))
@@ -153,7 +153,11 @@ def _tensor_table(tensors: list[dict[str, Any]], columns: int | None) -> list[st
 VERB = Verb(
     name="show",
     summary="show one checkpoint: position, state, metrics, how it was made",
-    examples=("runs/digits", "runs/digits 1240 --tensors", "runs/digits 0000001240-k3f9a2 --json"),
+    examples=(
+        "runs/digits 1240 --tensors",
+        "runs/digits 0000001240-k3f9a2 --json",
+        "drive:colab_resume/digits --credentials key.json",
+    ),
     arguments=_arguments,
     run=_run,
 )

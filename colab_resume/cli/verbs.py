@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..display.terminal import Terminal
 
-__all__ = ["Verb", "add_checkpoint", "add_json"]
+__all__ = ["Verb", "add_checkpoint", "add_json", "add_place"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +27,19 @@ class Verb:
     def epilog(self) -> str:
         """The end of its help."""
         return "\n".join(["examples:", *(f"  colab-resume {self.name} {example}" for example in self.examples)])
+
+
+_WHERE = "a folder, a URL such as s3://BUCKET/FOLDER, or drive:FOLDER for Google Drive without a mount"
+_CREDENTIALS = (
+    "for drive:FOLDER, the JSON key of a service account or of an authorized user, as '--credentials key.json'; "
+    "otherwise that in COLAB_RESUME_CREDENTIALS, otherwise what this machine is logged in with"
+)
+
+
+def add_place(parser: argparse.ArgumentParser, name: str, what: str) -> None:
+    """Let the user say where to look, and who he is there."""
+    parser.add_argument(name, metavar=name.upper(), help=f"{what}: {_WHERE}")
+    parser.add_argument("--credentials", metavar="FILE", help=_CREDENTIALS)
 
 
 def add_checkpoint(parser: argparse.ArgumentParser, otherwise: str) -> None:

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass
 
 from ..checkpoints.manifest import Manifest
 from ..checkpoints.pack import PackInfo
-from ..checkpoints.pack_file import verify_pack
 from ..display.bars import byte_bar
 from ..display.tables import size
 from ..display.terminal import Terminal
@@ -16,7 +15,7 @@ from ..errors import CheckpointError, DamagedCheckpoint
 from ..sessions.identity import SessionRecord
 from ..training.journal import Mark, history
 from .runs import FoundRun, find_runs
-from .verbs import Verb, add_json
+from .verbs import Verb, add_json, add_place
 
 __all__ = ["VERB"]
 
@@ -33,14 +32,14 @@ class _Finding:
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("folder", metavar="FOLDER", help="one run's folder, or a folder that holds runs")
+    add_place(parser, "folder", "one run, or what holds runs")
     text = "also check what no restart depends on: the metrics of each checkpoint, and the records of the sessions"
     parser.add_argument("--all", action="store_true", help=text)
     add_json(parser)
 
 
 def _run(options: argparse.Namespace, terminal: Terminal) -> int:
-    runs = find_runs(options.folder)
+    runs = find_runs(options.folder, options.credentials)
     findings: list[_Finding] = []
     with byte_bar("verify", sum(map(_bytes, runs))) as progress:
         for run in runs:
@@ -87,7 +86,7 @@ class _Proof:
     def _flaw(self, pack: str, info: PackInfo) -> str:
         if (pack, info) not in self._flaws:
             try:
-                verify_pack(self._run.folder.pack_path(pack), info, self._progress)
+                self._run.prove(pack, info, self._progress)
                 self._flaws[pack, info] = ""
             except DamagedCheckpoint as error:
                 self._flaws[pack, info] = error.what
@@ -95,22 +94,23 @@ class _Proof:
 
 
 def _journals(run: FoundRun) -> Iterator[_Finding]:
-    for manifest in reversed(run.manifests):
-        try:
-            flaws = history(run.folder.journals, Mark.from_json(manifest.journal)).flaws
-        except CheckpointError as error:
-            flaws = (error.what,)
-        for flaw in flaws:
-            if run.is_there(manifest.name):
-                yield _Finding(run.name, manifest.name, "metrics", flaw)
+    with run.journal_folder() as folder:
+        for manifest in reversed(run.manifests):
+            try:
+                flaws = history(folder, Mark.from_json(manifest.journal)).flaws
+            except CheckpointError as error:
+                flaws = (error.what,)
+            for flaw in flaws:
+                if run.is_there(manifest.name):
+                    yield _Finding(run.name, manifest.name, "metrics", flaw)
 
 
 def _records(run: FoundRun) -> Iterator[_Finding]:
-    for path in run.sessions:
+    for name, content in run.records().items():
         try:
-            SessionRecord.from_bytes(path.read_bytes())
+            SessionRecord.from_bytes(content)
         except DamagedCheckpoint as error:
-            yield _Finding(run.name, f"sessions/{path.name}", "damaged", error.what)
+            yield _Finding(run.name, f"sessions/{name}", "damaged", error.what)
 
 
 def _bytes(run: FoundRun) -> int:
@@ -121,8 +121,15 @@ def _bytes(run: FoundRun) -> int:
 VERB = Verb(
     name="verify",
     summary="read every byte of every checkpoint, and say which are as they were written",
-    details="Exit status: 0 if all are, 1 if any is damaged or incomplete, or if there is none.",
-    examples=("/content/drive/MyDrive/runs/digits", "/content/drive/MyDrive/runs --all", "runs --json"),
+    details=(
+        "Exit status: 0 if all are, 1 if any is damaged or incomplete, or if there is none. Over a network all packs "
+        "are read and none is kept."
+    ),
+    examples=(
+        "/content/drive/MyDrive/runs/digits",
+        "s3://bucket/runs --all",
+        "drive:colab_resume/digits --credentials key.json",
+    ),
     arguments=_arguments,
     run=_run,
 )

@@ -57,6 +57,10 @@ class Export:
         """How many bytes are to be proved."""
         return sum(part.nbytes for part in self._parts(manifest))
 
+    def packs(self, manifest: Manifest) -> list[str]:
+        """Where these bytes lie."""
+        return list(dict.fromkeys(ref.pack for part in self._parts(manifest) for ref in part.tensors))
+
     def write(self, manifest: Manifest, pack_path: Callable[[str], Path], progress: Callable[[int], None]) -> Exported:
         """Read and prove the tensors, of which `progress` is told how many bytes they have, and write the file."""
         read = tensor_reader(manifest, pack_path, progress)

@@ -19,6 +19,7 @@ A remote is a flat set of named byte strings. Names are relative POSIX paths suc
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,10 +30,26 @@ from typing import BinaryIO, Protocol, runtime_checkable
 from ..colab.runtime import is_drive
 from ..errors import UsageError
 
-__all__ = ["BytesSource", "Entry", "FileSource", "Receipt", "Remote", "Source", "Space", "open_remote", "space_of"]
+__all__ = [
+    "BytesSource",
+    "DRIVE_FOLDER",
+    "Entry",
+    "FileSource",
+    "Receipt",
+    "Remote",
+    "Source",
+    "Space",
+    "folders_of",
+    "open_remote",
+    "space_of",
+]
+
+DRIVE_FOLDER = "colab_resume"
+"""The folder on Drive that is meant if none is named."""
 
 # One slash is enough: Path("s3://bucket") has become "s3:/bucket" before it arrives here.
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+_DRIVE = "drive:"
 
 
 @dataclass(frozen=True)
@@ -135,12 +152,23 @@ class _Spacious(Protocol):
 
 
 def space_of(remote: Remote) -> Space | None:
-    """How much space there is; None where a remote has no `space()`, the one member that it may lack."""
+    """How much space there is; None where a remote has no `space()`, a member that it may lack."""
     return remote.space() if isinstance(remote, _Spacious) else None
 
 
-def open_remote(where: str | Path) -> Remote:
-    """The remote at a folder's path or at a URL that fsspec knows, such as `s3://bucket/folder`.
+@runtime_checkable
+class _Branching(Protocol):
+    def folders(self) -> Sequence[str]: ...
+
+
+def folders_of(remote: Remote) -> Sequence[str]:
+    """The names of the folders directly in a remote; none where it has no `folders()`, which it may lack, too."""
+    return remote.folders() if isinstance(remote, _Branching) else ()
+
+
+def open_remote(where: str | Path, *, credentials: str | Path | None = None) -> Remote:
+    """The remote at a folder's path, at a URL that fsspec knows, such as `s3://bucket/folder`, or on Drive by its API:
+    `drive:folder`, which alone takes `credentials`, the JSON file of a service account or of an authorized user.
 
     On a mounted Drive the folder is made at once; elsewhere nothing is created before the first `put`.
     """
@@ -150,10 +178,22 @@ def open_remote(where: str | Path) -> Remote:
     text = str(where)
     if not text or "\0" in text:
         raise UsageError(f"{text!r} is no folder", hint="give the path of a folder, as '/content/drive/MyDrive/runs'")
+    if text.startswith(_DRIVE):
+        return _open_drive(text.removeprefix(_DRIVE), credentials)
+    if credentials is not None:
+        raise UsageError("only drive:FOLDER takes credentials", hint="leave them out, or use as 'drive:colab_resume'")
     if _URL.match(text):
         return _open_url(text)
     path = Path(where).absolute()
     return DriveMount(path) if is_drive(path) or uploads_later(path) else FolderRemote(path)
+
+
+def _open_drive(folder: str, credentials: str | Path | None) -> Remote:
+    from .drive_api import DriveAPI
+
+    given = credentials or os.environ.get("COLAB_RESUME_CREDENTIALS") or None
+    root_url = os.environ.get("COLAB_RESUME_DRIVE_URL") or "https://www.googleapis.com/"
+    return DriveAPI(folder or DRIVE_FOLDER, credentials=given, root_url=root_url)
 
 
 def _open_url(url: str) -> Remote:

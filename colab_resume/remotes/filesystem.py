@@ -23,7 +23,7 @@ from typing import Any, BinaryIO
 from ..errors import RemoteRefused, RemoteUnavailable, UsageError
 from . import Entry, Receipt, Remote, Source, open_remote
 from .filesystem_errors import attempt
-from .folder import check_name
+from .folder import check_name, is_name
 from .reading import blocks, md5_of, reading
 
 __all__ = ["FilesystemRemote", "open_filesystem"]
@@ -94,16 +94,13 @@ class FilesystemRemote:
 
     def list(self, folder: str) -> Sequence[Entry]:
         path = self._locate(folder) if folder else self.root
-        with attempt(f"list {path}"):
-            self._filesystem.invalidate_cache()
-            try:
-                found = self._filesystem.ls(path, detail=True)
-            except (FileNotFoundError, NotADirectoryError):
-                self._check_bucket()
-                return []
-        self._bucket_seen = True
-        entries = [entry for info in found if (entry := _entry(folder, path, info))]
+        entries = [entry for info in self._ls(path) if (entry := _entry(folder, path, info))]
         return sorted(entries, key=lambda entry: entry.name)
+
+    def folders(self) -> Sequence[str]:
+        """The names of the folders directly in it."""
+        found = [info["name"] for info in self._ls(self.root) if info["type"] == "directory"]
+        return sorted(filter(is_name, (name.rstrip("/").rpartition("/")[2] for name in found)))
 
     def put(self, name: str, source: Source) -> Receipt:
         path = self._locate(name)
@@ -155,6 +152,17 @@ class FilesystemRemote:
             # s3fs takes what follows for a version of the object in front, so this name would be another's.
             raise RemoteRefused(f"{name!r} cannot be a name on S3", hint="use a name without '?versionId='")
         return f"{self.root}/{name}"
+
+    def _ls(self, path: str) -> Sequence[Mapping[str, Any]]:
+        with attempt(f"list {path}"):
+            self._filesystem.invalidate_cache()
+            try:
+                found: Sequence[Mapping[str, Any]] = self._filesystem.ls(path, detail=True)
+            except (FileNotFoundError, NotADirectoryError):
+                self._check_bucket()
+                return []
+        self._bucket_seen = True
+        return found
 
     def _check_bucket(self) -> None:
         """An absent folder is empty, an absent bucket is a mistake; the answer to `ls` can be the same for both."""

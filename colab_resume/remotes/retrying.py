@@ -10,10 +10,11 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
-from typing import BinaryIO, TypeVar, cast
+from typing import BinaryIO, Protocol, TypeVar, cast
 
 from ..errors import RemoteUnavailable, UsageError
-from . import Entry, Receipt, Remote, Source, Space, space_of
+from . import Entry, Receipt, Remote, Source, Space, folders_of, space_of
+from .abilities import Swapping, lag_of, swapping
 
 __all__ = ["Retrying"]
 
@@ -74,6 +75,20 @@ class Retrying:
         """What the remote inside says."""
         return self._ask(lambda: space_of(self._inner))
 
+    def folders(self) -> Sequence[str]:
+        """What the remote inside says."""
+        return self._ask(lambda: folders_of(self._inner))
+
+    @property
+    def lag(self) -> float:
+        """That of the remote inside."""
+        return lag_of(self._inner)
+
+    def swapping(self) -> Swapping | None:
+        """The means of the remote inside, tried again, too."""
+        cell = swapping(self._inner)
+        return None if cell is None else _RetryingCell(cell, self._ask)
+
     def _ask(self, question: Callable[[], _T]) -> _T:
         ceiling = self._first_wait
         tried = 0
@@ -87,6 +102,22 @@ class Retrying:
             # Outside the except clause: what `wait` raises has nothing to do with the failure before it.
             self._wait(ceiling * self._jitter())
             ceiling = min(2 * ceiling, self._longest_wait)
+
+
+class _Ask(Protocol):
+    def __call__(self, question: Callable[[], _T]) -> _T: ...
+
+
+class _RetryingCell:
+    def __init__(self, inner: Swapping, ask: _Ask) -> None:
+        self._inner = inner
+        self._ask = ask
+
+    def read_tagged(self, name: str) -> tuple[bytes, str] | None:
+        return self._ask(lambda: self._inner.read_tagged(name))
+
+    def swap(self, name: str, data: bytes, tag: str | None) -> str:
+        return self._ask(lambda: self._inner.swap(name, data, tag))
 
 
 class _Counting:

@@ -61,14 +61,14 @@ def test_a_misspelled_call_is_status_2(words: list[str], capsys: pytest.CaptureF
 
 @pytest.mark.parametrize("name", READING)
 def test_a_folder_that_is_none_is_one_line(call: Call, tmp_path: Path, name: str) -> None:
-    """No folder, a file, an empty folder, a URL, a name that no system has: status 1, one line, what to do."""
+    """No folder, a file, an empty folder, a URL that nobody knows: status 1, one line, what to do."""
     (tmp_path / "file").write_text("")
     (tmp_path / "leer ü").mkdir()
     cases = {
         tmp_path / "nowhere": "there is no folder",
         tmp_path / "file": "is a file, not a folder",
         tmp_path / "leer ü": "leer ü",
-        "gs://bucket/runs": "is a URL",
+        "nonsense://bucket/runs": "cannot open nonsense://bucket/runs",
         "": "is no folder",
         "a\0b": "is no folder",
     }
@@ -96,16 +96,17 @@ def test_a_folder_that_may_not_be_read_is_one_line(call: Call, digits: Path, mon
     def refuse(path: Path) -> None:
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "iterdir", refuse)
+    monkeypatch.setattr(os, "scandir", refuse)
     answer = call("ls", digits)
     assert answer.status == 1
-    assert answer.err == f"colab-resume: {digits / 'checkpoints'}: Permission denied\n"
+    (line,) = answer.err.splitlines()
+    assert line.startswith(f"colab-resume: cannot list {digits}: Permission denied — ")
 
 
 def test_an_error_of_several_lines_is_one_line(call: Call, monkeypatch: pytest.MonkeyPatch, digits: Path) -> None:
     """However an error is worded, stderr has one line of it."""
 
-    def fail(where: str) -> None:
+    def fail(where: str, credentials: None) -> None:
         raise StoreError("first\n  second.", hint="third\nfourth")
 
     monkeypatch.setattr(listing, "find_runs", fail)
@@ -115,7 +116,7 @@ def test_an_error_of_several_lines_is_one_line(call: Call, monkeypatch: pytest.M
 def test_an_interrupt_is_status_130(call: Call, monkeypatch: pytest.MonkeyPatch, digits: Path) -> None:
     """Ctrl-C says so, and nothing more."""
 
-    def interrupt(where: str) -> None:
+    def interrupt(where: str, credentials: None) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(listing, "find_runs", interrupt)

@@ -22,7 +22,7 @@ from .mount_table import mount_point, opened
 __all__ = ["DriveMount"]
 
 _BLOCK = 1 << 20
-_FIRST_LOOK, _LONGEST_LOOK = 0.05, 2.0
+_FIRST_LOOK, _LONGEST_LOOK = 0.05, 0.5
 _PATIENCE = 120.0
 """Seconds for which Drive may be silent about a file, beside those that its bytes take at `_SLOWEST` bytes a second."""
 _SLOWEST = 200e3
