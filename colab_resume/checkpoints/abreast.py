@@ -18,6 +18,7 @@ Tell: TypeAlias = Callable[[int], None]
 
 Job: TypeAlias = Callable[[Tell], None]
 
+
 class _Stopped(BaseException):
     """Another job has failed, or the caller was interrupted; no handler of foreign code may take it for a failure."""
 

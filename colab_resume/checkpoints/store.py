@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PACK_BYTES", "Store"]
 
-PACK_BYTES = 256 << 20
+PACK_BYTES = 64 << 20
 """How much goes into one pack: enough to keep a connection busy, little enough to send several at once."""
 
 _PART = ".part"

@@ -86,8 +86,9 @@ class Uploads:
                 continue
             if (wait := busy.since + self.conditions.delay - now) > 0:
                 waits.append(wait)
-            elif not self._transfer(name, busy):
-                waits.append(_AGAIN)
+            else:
+                # Others may have become due while this one took its time.
+                waits.append(0.0 if self._transfer(name, busy) else _AGAIN)
         return min(waits, default=None)
 
     def _transfer(self, name: str, busy: Busy) -> bool:

@@ -19,10 +19,10 @@ from .pace import Pace
 from .refusals import Abusive, Misunderstood, NotThere
 from .tries import Tries
 
-__all__ = ["Download"]
+__all__ = ["Download", "Replaced"]
 
 
-class _Replaced(RemoteUnavailable):
+class Replaced(RemoteUnavailable):
     """What was told of the file is no longer so, and nothing has been written yet."""
 
 
@@ -69,7 +69,7 @@ class Download:
         """
         try:
             return self._fetched(min(self._position + self._pace.size, self._size))
-        except _Replaced:
+        except Replaced:
             raise
         except Abusive:
             if self._despite_abuse:
@@ -125,5 +125,5 @@ class Download:
         what = f"cannot {self._doing}: {why}"
         if self._position == 0:
             self._files.forget(self._name)
-            return _Replaced(what, hint="it is read again from its beginning")
+            return Replaced(what, hint="it is read again from its beginning")
         return RemoteRefused(what, hint="read it again from its beginning")

@@ -8,8 +8,10 @@ files, because two clients made it at the same moment, the one that was written 
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 
 from ...errors import RemoteRefused
 from ..folder import check_name
@@ -20,16 +22,23 @@ from .refusals import NotThere
 
 __all__ = ["Files"]
 
+_MOMENT = 10.0
+
 
 class Files:
     """Names are the remote's; `root` is the path of its folder below My Drive."""
 
-    def __init__(self, line: Line, folders: Folders, root: tuple[str, ...]) -> None:
+    def __init__(
+        self, line: Line, folders: Folders, root: tuple[str, ...], clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._line = line
         self._folders = folders
         self._root = root
         self._lock = threading.Lock()
         self._known: dict[str, Item] = {}
+        self._clock = clock
+        self._listed: dict[str, float] = {}
+        """When each name was last seen in a listing."""
 
     def parent(self, name: str) -> str:
         """The folder to write a name to; it is made if need be."""
@@ -47,6 +56,7 @@ class Files:
             if item.size is not None and _is_ours(item.title):
                 found.setdefault(name, []).append(item)
         with self._lock:
+            self._listed.update(dict.fromkeys(found, self._clock()))
             for name in [name for name in self._known if name.rpartition("/")[0] == folder]:
                 del self._known[name]
             self._known.update({name: max(items, key=newest) for name, items in found.items()})
@@ -59,6 +69,11 @@ class Files:
     def all(self, name: str) -> list[Item]:
         """Every file of a name, asked anew."""
         return self.listed(name.rpartition("/")[0]).get(name, [])
+
+    def just_listed(self, name: str) -> Item | None:
+        """The file of a name as it was in a listing a moment ago; nothing is asked."""
+        listed = self._listed.get(name, -math.inf)
+        return self._known.get(name) if self._clock() - listed < _MOMENT else None
 
     def somewhere(self, name: str) -> Item | None:
         """The file of a name as it is remembered; asked for if it is not."""
@@ -95,6 +110,7 @@ class Files:
     def forget(self, name: str, *, folders: bool = False) -> None:
         with self._lock:
             self._known.pop(name, None)
+            self._listed.pop(name, None)
         if folders:
             self._folders.forget()
 

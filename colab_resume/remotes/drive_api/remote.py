@@ -8,6 +8,7 @@ trash, and nothing outside the folder is read or touched. No token and no sessio
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from .. import Entry, Receipt, Source, Space
 from ..folder import check_name
 from ..reading import md5_of, reading
 from .credentials import bearer_of, check_packages
-from .download import Download
+from .download import Download, Replaced
 from .files import Files
 from .folders import Folders
 from .ids import Ids
@@ -115,20 +116,20 @@ class DriveAPI:
 
     def get(self, name: str, sink: BinaryIO, offset: int = 0) -> None:
         check_name(name)
+        known = self._files.just_listed(name) if offset == 0 else None
+        if known is not None and 0 < (known.size or 0) <= _SMALL:
+            # One request brings all of it, and its md5 tells whether it is still what is remembered.
+            with contextlib.suppress(Replaced):
+                self._download(name, known, 0).run(sink)
+                return
         item = self._files.now(name)
         if item is None:
             raise RemoteRefused(f"{self._folder}/{name} is not there", hint="list the folder to see what is")
-        download = Download(
-            self._line,
-            self._files,
-            name,
-            item,
-            offset,
-            pace=self._down,
-            tries=Tries(self._attempts, self._wait),
-            clock=self._clock,
-        )
-        download.run(sink)
+        self._download(name, item, offset).run(sink)
+
+    def _download(self, name: str, item: Item, offset: int) -> Download:
+        tries = Tries(self._attempts, self._wait)
+        return Download(self._line, self._files, name, item, offset, pace=self._down, tries=tries, clock=self._clock)
 
     def delete(self, name: str) -> None:
         check_name(name)

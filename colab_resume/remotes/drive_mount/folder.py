@@ -76,15 +76,18 @@ class Folder:
     def write(self, base: str, name: str, source: Source, size: int) -> str:
         """Hand all of `source` to the mount, which is all that its fsync means; the md5 of it, in hex.
 
-        A new file gets its name when it is whole. One that is there is written in place: Drive keeps the old content
-        until it has the new one, and to replace the file would put the old one into the trash.
+        A new file gets its name when it is whole, and before it is closed: what is closed is uploaded, and might be
+        once more under another name. One that is there is written in place: Drive keeps the old content until it has
+        the new one, and to replace the file would put the old one into the trash.
         """
         if self.size(base) is not None:
-            return _written(os.open(base, _AGAIN, dir_fd=self.descriptor), name, source, size)
+            with os.fdopen(os.open(base, _AGAIN, dir_fd=self.descriptor), "wb", buffering=0) as stream:
+                return _written(stream.fileno(), name, source, size)
         part = f"{PART}{secrets.token_hex(8)}"
         try:
-            md5 = _written(os.open(part, _NEW, 0o666, dir_fd=self.descriptor), name, source, size)
-            os.rename(part, base, src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
+            with os.fdopen(os.open(part, _NEW, 0o666, dir_fd=self.descriptor), "wb", buffering=0) as stream:
+                md5 = _written(stream.fileno(), name, source, size)
+                os.rename(part, base, src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
         except BaseException:
             # The first error is the one to tell; a part that stays is swept a day later.
             with contextlib.suppress(OSError):
@@ -120,11 +123,10 @@ class Folder:
 
 def _written(descriptor: int, name: str, source: Source, size: int) -> str:
     digest = hashlib.md5(usedforsecurity=False)
-    with os.fdopen(descriptor, "wb", buffering=0) as stream:
-        for block in blocks(name, source, size):
-            _write_all(stream.fileno(), block)
-            digest.update(block)
-        os.fsync(stream.fileno())
+    for block in blocks(name, source, size):
+        _write_all(descriptor, block)
+        digest.update(block)
+    os.fsync(descriptor)
     return digest.hexdigest()
 
 

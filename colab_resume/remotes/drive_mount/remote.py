@@ -113,7 +113,8 @@ class DriveMount:
         check_name(name)
         with self._reached("read", name) as top:
             descriptor = self._opened(top, self._within / name)
-        with os.fdopen(descriptor, "rb", buffering=0) as stream:
+        stream = os.fdopen(descriptor, "rb", buffering=0)
+        try:
             stream.seek(offset)
             while True:
                 with attempt(f"read {self.root / name}"):
@@ -122,6 +123,10 @@ class DriveMount:
                     return
                 # Outside the attempt: what the sink cannot take is not Drive's failure.
                 sink.write(block)
+        finally:
+            # A mount that has died refuses to close, too; to who has only read that makes no difference.
+            with contextlib.suppress(OSError):
+                stream.close()
 
     def delete(self, name: str) -> None:
         """For good, as far as a mount allows: what goes to the trash has no bytes any more, or very few."""
