@@ -90,7 +90,9 @@ class RemoteError(ColabResumeError):
 
 
 class RemoteUnavailable(RemoteError):
-    """Passing: trying again can help."""
+    """Passing: trying again can help, after `retry_after` seconds if the remote asked for them."""
+
+    retry_after = 0.0
 
 
 class RemoteRefused(RemoteError):

@@ -18,7 +18,8 @@ from .colab.runtime import local_disk
 from .course import CLOSE_SECONDS, Course
 from .display.text import report, say, warn
 from .errors import ColabResumeError, UsageError
-from .remotes import Remote, open_remote
+from .remotes import Remote
+from .remotes.opening import open_remote
 from .remotes.prefixed import PrefixedRemote
 from .remotes.retrying import Retrying
 from .remotes.throttled import Throttled, bytes_per_second
@@ -51,8 +52,9 @@ def setup(
 ) -> Run:
     """Open the run of this name and find its newest good checkpoint; a second call in the same process returns the run.
 
-    `remote`: where checkpoints survive the VM: a folder (a mounted Drive) or any object with the five members of
-    `colab_resume.remotes.Remote`; without one, only restarts on this disk are survived. `store`: the folder on this
+    `remote`: where checkpoints survive the VM: a folder (on a mounted Drive), "drive:folder" (Drive by its API), a URL
+    that fsspec knows ("s3://bucket/folder"), or any object with the five members of `colab_resume.remotes.Remote`;
+    without one, only restarts on this disk are survived. `store`: the folder on this
     machine's own disk (default: chosen for you). `every`: 500 steps, "5 min", "1 epoch", or None for as often as is
     worth its cost. `budget` bounds that cost: the part of the time that saving may take, stalls and slower steps
     together. Where it allows one more, the end of each epoch is saved, too. `keep`: which checkpoints stay.
@@ -72,7 +74,7 @@ def setup(
     if (known := _open_runs.get(path)) is not None:
         known._same_or_refuse(options)
         return known
-    far = None if remote is None else Retrying(_limited(PrefixedRemote(_remote(remote), folder), upload_limit))
+    far = None if remote is None else Retrying(_limited(PrefixedRemote(_remote(remote, root), folder), upload_limit))
     run = Run(name, path, far, options, takeover=takeover)
     _open_runs[path] = run
     return run
@@ -82,8 +84,9 @@ def _limited(remote: Remote, limit: str | float | None) -> Remote:
     return remote if limit is None else Throttled(remote, bytes_per_second(limit))
 
 
-def _remote(remote: str | Path | Remote) -> Remote:
-    return open_remote(remote) if isinstance(remote, (str, Path)) else remote
+def _remote(remote: str | Path | Remote, root: Path) -> Remote:
+    # Uploads that a restart of the kernel interrupts go on from there.
+    return open_remote(remote, sessions=root / ".uploads") if isinstance(remote, (str, Path)) else remote
 
 
 class Run:

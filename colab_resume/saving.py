@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from io import BytesIO
 from pathlib import Path
 
 from .checkpoints.manifest import Manifest
@@ -20,15 +19,15 @@ from .checkpoints.store import Store
 from .errors import (
     CheckpointError,
     ColabResumeError,
-    DamagedCheckpoint,
     NotSafe,
     RemoteError,
-    RemoteRefused,
     StoreError,
 )
 from .mirror import Mirror, Mirroring, NoMirror
-from .remotes import Remote, space_of
+from .remotes import Remote
+from .remotes.abilities import proof_of, space_of
 from .restore import Progress, Search, find
+from .sessions.earlier import earlier_sessions
 from .sessions.history import LostWork, Summary, lost_work, mean_life, summary
 from .sessions.identity import Ending, SessionRecord, begin_session, new_session_id
 from .sessions.lease import lease_for
@@ -45,9 +44,6 @@ from .training.slowdown import Slowdown
 from .writer import Draft, Writer
 
 __all__ = ["Options", "Saving"]
-
-_RECENT_SESSIONS = 20
-
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
@@ -120,10 +116,11 @@ class Saving:
         self.journal = Journal(folder, self.session, mark)
         self.parent_mark = mark
         self._space = space_of(remote) if remote is not None else None
+        self._proof = proof_of(remote) if remote is not None else ""
         self._lost_records = lost_records(folder, mark) if mark else ()
         self.replay = Replay(self._lost_records)
         self._metrics = dict(good.metrics) if good else {}
-        earlier = _earlier(self.store, remote)
+        earlier = earlier_sessions(self.store.sessions, remote, but=self.session)
         self.cadence = Cadence(
             self.options.every, budget=self.options.budget, mttf=mean_life(earlier), clock=time.monotonic
         )
@@ -190,6 +187,7 @@ class Saving:
             saved=self.saved.step if self.saved else None,
             sent=mirror.sent.step if mirror.sent else None,
             safe=mirror.safe.step if mirror.safe else None,
+            proof=self._proof,
             sending=mirror.sending,
             remote=not isinstance(mirror, NoMirror),
             saves=self.saves,
@@ -380,20 +378,3 @@ class Saving:
     def _alive(self) -> SessionRecord:
         record = replace(self._record, lease=self._lease.number if self._lease is not None else 0)
         return record if record.ended else record.beat(time.time(), self._step)
-
-
-def _earlier(store: Store, remote: Remote | None) -> list[SessionRecord]:
-    """What is known of the sessions before this one; a record that is gone or damaged is no reason to stop."""
-    found: dict[str, bytes] = {path.name: path.read_bytes() for path in (store.root / "sessions").glob("*.json")}
-    entries = remote.list("sessions") if remote is not None else ()
-    for entry in sorted(entries, key=lambda entry: entry.name)[-_RECENT_SESSIONS:]:
-        if remote is not None:
-            with suppress(RemoteRefused):
-                sink = BytesIO()
-                remote.get(entry.name, sink)
-                found[entry.name.rpartition("/")[2]] = sink.getvalue()
-    records = []
-    for data in found.values():
-        with suppress(DamagedCheckpoint):
-            records.append(SessionRecord.from_bytes(data))
-    return records

@@ -53,6 +53,8 @@ class Status:
     """The newest step that the remote has taken whole; a mounted Drive has it before it has uploaded it."""
     safe: int | None = None
     """The newest step that the remote has confirmed; None where it confirms nothing."""
+    proof: str = ""
+    """By what the remote knows that it has something, in words."""
     sending: Sending | None = None
     """What is being sent at the moment."""
     remote: bool = True

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import UsageError
-from ..remotes import DRIVE_FOLDER, Remote, folders_of, open_remote
+from ..remotes import Remote
+from ..remotes.abilities import folders_of
 from ..remotes.drive_mount import DriveMount
 from ..remotes.folder import FolderRemote
+from ..remotes.opening import DRIVE_FOLDER, open_remote
 from ..remotes.prefixed import PrefixedRemote
 from ..remotes.retrying import Retrying
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from ..status import Status
 from .tables import size
@@ -24,8 +25,9 @@ def warn(line: str) -> None:
 
 def report(status: Status) -> str:
     """What happened before this session, in a few aligned lines."""
+    proof = [("proof", status.proof)] if status.proof else []
     if status.restored is None:
-        return f"{status.run} · session {status.session} · first start, nothing to restore"
+        return _rows(f"{status.run} · session {status.session} · first start, nothing to restore", proof)
     rows = [("restored", f"step {status.restored}, verified, in {duration(status.restore_seconds)}")]
     rows += [("set aside", reason) for reason in status.set_aside]
     if status.lost_steps:
@@ -34,7 +36,10 @@ def report(status: Status) -> str:
     rows += [("changed", line) for line in status.changed]
     if status.changed:
         rows.append(("", "so it goes on correctly, but not promised to be bit for bit"))
-    head = f"{status.run} · session {status.session} · restart {status.restarts}"
+    return _rows(f"{status.run} · session {status.session} · restart {status.restarts}", rows + proof)
+
+
+def _rows(head: str, rows: Sequence[tuple[str, str]]) -> str:
     return "\n".join([head, *(f"  {name:<10} {text}" for name, text in rows)])
 
 

@@ -19,37 +19,20 @@ A remote is a flat set of named byte strings. Names are relative POSIX paths suc
 from __future__ import annotations
 
 import hashlib
-import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, Protocol, runtime_checkable
-
-from ..colab.runtime import is_drive
-from ..errors import UsageError
+from typing import BinaryIO, Protocol
 
 __all__ = [
     "BytesSource",
-    "DRIVE_FOLDER",
     "Entry",
     "FileSource",
     "Receipt",
     "Remote",
     "Source",
-    "Space",
-    "folders_of",
-    "open_remote",
-    "space_of",
 ]
-
-DRIVE_FOLDER = "colab_resume"
-"""The folder on Drive that is meant if none is named."""
-
-# One slash is enough: Path("s3://bucket") has become "s3:/bucket" before it arrives here.
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
-_DRIVE = "drive:"
 
 
 @dataclass(frozen=True)
@@ -68,14 +51,6 @@ class Receipt:
     name: str
     size: int
     md5: str | None = None
-
-
-@dataclass(frozen=True)
-class Space:
-    """What a back end says of its space, in bytes; None where it sets no limit."""
-
-    total: int | None
-    free: int | None
 
 
 class Source(Protocol):
@@ -144,62 +119,3 @@ class Remote(Protocol):
     def delete(self, name: str) -> None:
         """Remove `name` for good; if it is not there, all is well."""
         ...
-
-
-@runtime_checkable
-class _Spacious(Protocol):
-    def space(self) -> Space | None: ...
-
-
-def space_of(remote: Remote) -> Space | None:
-    """How much space there is; None where a remote has no `space()`, a member that it may lack."""
-    return remote.space() if isinstance(remote, _Spacious) else None
-
-
-@runtime_checkable
-class _Branching(Protocol):
-    def folders(self) -> Sequence[str]: ...
-
-
-def folders_of(remote: Remote) -> Sequence[str]:
-    """The names of the folders directly in a remote; none where it has no `folders()`, which it may lack, too."""
-    return remote.folders() if isinstance(remote, _Branching) else ()
-
-
-def open_remote(where: str | Path, *, credentials: str | Path | None = None) -> Remote:
-    """The remote at a folder's path, at a URL that fsspec knows, such as `s3://bucket/folder`, or on Drive by its API:
-    `drive:folder`, which alone takes `credentials`, the JSON file of a service account or of an authorized user.
-
-    On a mounted Drive the folder is made at once; elsewhere nothing is created before the first `put`.
-    """
-    from .drive_mount import DriveMount, uploads_later
-    from .folder import FolderRemote
-
-    text = str(where)
-    if not text or "\0" in text:
-        raise UsageError(f"{text!r} is no folder", hint="give the path of a folder, as '/content/drive/MyDrive/runs'")
-    if text.startswith(_DRIVE):
-        return _open_drive(text.removeprefix(_DRIVE), credentials)
-    if credentials is not None:
-        raise UsageError("only drive:FOLDER takes credentials", hint="leave them out, or use as 'drive:colab_resume'")
-    if _URL.match(text):
-        return _open_url(text)
-    path = Path(where).absolute()
-    return DriveMount(path) if is_drive(path) or uploads_later(path) else FolderRemote(path)
-
-
-def _open_drive(folder: str, credentials: str | Path | None) -> Remote:
-    from .drive_api import DriveAPI
-
-    given = credentials or os.environ.get("COLAB_RESUME_CREDENTIALS") or None
-    root_url = os.environ.get("COLAB_RESUME_DRIVE_URL") or "https://www.googleapis.com/"
-    return DriveAPI(folder or DRIVE_FOLDER, credentials=given, root_url=root_url)
-
-
-def _open_url(url: str) -> Remote:
-    from .filesystem import open_filesystem
-
-    if "://" not in url:
-        hint = "give it as a text: a Path writes '//' as '/'"
-        raise UsageError(f"{url!r} is neither a folder nor a whole URL", hint=hint)
-    return open_filesystem(url)

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from . import Remote
 
-__all__ = ["Swapping", "lag_of", "swapping"]
+__all__ = ["Space", "Swapping", "folders_of", "lag_of", "proof_of", "space_of", "swapping"]
+
+
+@dataclass(frozen=True)
+class Space:
+    """What a back end says of its space, in bytes; None where it sets no limit."""
+
+    total: int | None
+    free: int | None
 
 
 @runtime_checkable
@@ -46,3 +56,34 @@ class _Lagging(Protocol):
 def lag_of(remote: Remote) -> float:
     """How many seconds after a `put` other clients may still not see it; 0 unless a remote has another `lag`."""
     return remote.lag if isinstance(remote, _Lagging) else 0.0
+
+
+@runtime_checkable
+class _Spacious(Protocol):
+    def space(self) -> Space | None: ...
+
+
+def space_of(remote: Remote) -> Space | None:
+    """How much space there is; None where a remote has no `space()`, a member that it may lack."""
+    return remote.space() if isinstance(remote, _Spacious) else None
+
+
+@runtime_checkable
+class _Branching(Protocol):
+    def folders(self) -> Sequence[str]: ...
+
+
+def folders_of(remote: Remote) -> Sequence[str]:
+    """The names of the folders directly in a remote; none where it has no `folders()`, which it may lack, too."""
+    return remote.folders() if isinstance(remote, _Branching) else ()
+
+
+@runtime_checkable
+class _Proving(Protocol):
+    @property
+    def proof_text(self) -> str: ...
+
+
+def proof_of(remote: Remote) -> str:
+    """By what it knows that something is stored, in words; empty where nothing is to be said about that."""
+    return remote.proof_text if isinstance(remote, _Proving) else ""

@@ -21,9 +21,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
 from ..errors import RemoteRefused, RemoteUnavailable, UsageError
-from . import Entry, Receipt, Remote, Source, open_remote
+from . import Entry, Receipt, Remote, Source
 from .filesystem_errors import attempt
 from .folder import check_name, is_name
+from .opening import open_remote
 from .reading import blocks, md5_of, reading
 
 __all__ = ["FilesystemRemote", "open_filesystem"]

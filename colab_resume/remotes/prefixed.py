@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import BinaryIO
 
-from . import Entry, Receipt, Remote, Source, Space, space_of
-from .abilities import Swapping, lag_of, swapping
+from . import Entry, Receipt, Remote, Source
+from .abilities import Space, Swapping, lag_of, proof_of, space_of, swapping
 
 __all__ = ["PrefixedRemote"]
 
@@ -28,6 +28,11 @@ class PrefixedRemote:
     def lag(self) -> float:
         """That of the remote inside."""
         return lag_of(self._inner)
+
+    @property
+    def proof_text(self) -> str:
+        """That of the remote inside."""
+        return proof_of(self._inner)
 
     def swapping(self) -> Swapping | None:
         """The means of the whole remote, below the folder."""

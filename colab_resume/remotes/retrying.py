@@ -13,12 +13,15 @@ from collections.abc import Callable, Sequence
 from typing import BinaryIO, Protocol, TypeVar, cast
 
 from ..errors import RemoteUnavailable, UsageError
-from . import Entry, Receipt, Remote, Source, Space, folders_of, space_of
-from .abilities import Swapping, lag_of, swapping
+from . import Entry, Receipt, Remote, Source
+from .abilities import Space, Swapping, folders_of, lag_of, proof_of, space_of, swapping
 
 __all__ = ["Retrying"]
 
 _T = TypeVar("_T")
+
+_LONGEST_ASKED = 60.0
+"""Seconds that a remote may ask to be left alone for; the next round of the mirror comes anyway."""
 
 _JITTER = random.Random()
 """A generator of its own: this runs beside the training, whose numbers must not depend on the weather."""
@@ -84,6 +87,11 @@ class Retrying:
         """That of the remote inside."""
         return lag_of(self._inner)
 
+    @property
+    def proof_text(self) -> str:
+        """That of the remote inside."""
+        return proof_of(self._inner)
+
     def swapping(self) -> Swapping | None:
         """The means of the remote inside, tried again, too."""
         cell = swapping(self._inner)
@@ -99,8 +107,9 @@ class Retrying:
             except RemoteUnavailable as error:
                 if tried == self._attempts:
                     raise RemoteUnavailable(f"{error.what} (tries: {tried})", hint=error.hint) from error
+                asked = min(error.retry_after, _LONGEST_ASKED)
             # Outside the except clause: what `wait` raises has nothing to do with the failure before it.
-            self._wait(ceiling * self._jitter())
+            self._wait(max(ceiling * self._jitter(), asked))
             ceiling = min(2 * ceiling, self._longest_wait)
 
 

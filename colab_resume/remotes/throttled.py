@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from ..errors import UsageError
-from . import Entry, Receipt, Remote, Source, Space, space_of
-from .abilities import Swapping, lag_of, swapping
+from . import Entry, Receipt, Remote, Source
+from .abilities import Space, Swapping, lag_of, proof_of, space_of, swapping
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -75,6 +75,11 @@ class Throttled:
     def lag(self) -> float:
         """That of the remote inside."""
         return lag_of(self._inner)
+
+    @property
+    def proof_text(self) -> str:
+        """That of the remote inside."""
+        return proof_of(self._inner)
 
     def swapping(self) -> Swapping | None:
         """The means of the remote inside; it is for small contents."""

@@ -28,9 +28,10 @@ from colab_resume.checkpoints.names import pack_name
 from colab_resume.checkpoints.pack import Slab, write_pack
 from colab_resume.cli import COMMANDS, looking, places, runs, verifying
 from colab_resume.errors import DamagedCheckpoint, UsageError
-from colab_resume.remotes import BytesSource, FileSource, Remote, open_remote
+from colab_resume.remotes import BytesSource, FileSource, Remote
 from colab_resume.remotes.drive_api import DriveAPI
 from colab_resume.remotes.filesystem import FilesystemRemote
+from colab_resume.remotes.opening import open_remote
 
 from .conftest import Answer, Call
 

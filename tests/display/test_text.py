@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from colab_resume.display.text import room_line
+from colab_resume.display.text import report, room_line
+from colab_resume.status import Status
 
 GB = 10**9
 
@@ -36,3 +37,11 @@ def test_too_little_space_is_said_with_what_follows_from_it(room: int, words: st
 def test_a_state_without_tensors_needs_no_space() -> None:
     """Nothing is divided by nothing."""
     assert room_line(0, 0, 3) == ""
+
+
+@pytest.mark.parametrize("restored", [None, 7])
+def test_how_the_remote_proves_what_it_has_is_said_at_the_start(restored: int | None) -> None:
+    """Where there is something to be said about it, and only there."""
+    told = Status(run="digits", session="k3f9a2", restored=restored, proof="Drive tells the md5")
+    assert report(told).splitlines()[-1].split() == ["proof", "Drive", "tells", "the", "md5"]
+    assert "proof" not in report(Status(run="digits", session="k3f9a2", restored=restored))

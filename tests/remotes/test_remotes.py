@@ -22,8 +22,9 @@ from contract_remote import BAD_NAMES, RemoteContract, read, sizes
 
 from colab_resume import errors
 from colab_resume.errors import RemoteRefused, RemoteUnavailable, UsageError
-from colab_resume.remotes import BytesSource, FileSource, Remote, Source, open_remote
+from colab_resume.remotes import BytesSource, FileSource, Remote, Source
 from colab_resume.remotes.folder import FolderRemote
+from colab_resume.remotes.opening import open_remote
 from colab_resume.remotes.retrying import Retrying
 from colab_resume.testing import FaultyRemote, ManualClock, MemoryRemote
 

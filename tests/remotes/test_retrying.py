@@ -159,3 +159,13 @@ def test_options_that_cannot_be_meant_are_refused(options: dict[str, float]) -> 
     """At construction, with the reason."""
     with pytest.raises(UsageError):
         Retrying(MemoryRemote(), **options)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("asked", "waited"), [(0.0, 0.25), (10.0, 10.0), (3600.0, 60.0)])
+def test_a_remote_that_asks_to_be_left_alone_is_left_alone(asked: float, waited: float) -> None:
+    """At least as long as it asks for, within reason: the next round comes anyway."""
+    busy = RemoteUnavailable("too many requests", hint="wait")
+    busy.retry_after = asked
+    clock = ManualClock()
+    Retrying(FaultyRemote(MemoryRemote(), {1: busy}), first_wait=0.5, wait=clock.wait, jitter=lambda: 0.5).list("")
+    assert clock.waits == (waited,)

@@ -9,7 +9,8 @@ import pytest
 from contract_remote import RemoteContract, read
 
 from colab_resume.errors import UsageError
-from colab_resume.remotes import BytesSource, Remote, Space, space_of
+from colab_resume.remotes import BytesSource, Remote
+from colab_resume.remotes.abilities import Space, space_of
 from colab_resume.remotes.throttled import Throttled, bytes_per_second
 from colab_resume.testing import ManualClock, MemoryRemote
 

@@ -11,7 +11,8 @@ import torch
 
 import colab_resume
 from colab_resume.errors import NotSafe, RemoteFull
-from colab_resume.remotes import Receipt, Source, Space
+from colab_resume.remotes import Receipt, Source
+from colab_resume.remotes.abilities import Space
 from colab_resume.testing import MemoryRemote
 from colab_resume.training.objects.optimizers import OptimizerPart
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from ...errors import Overtaken, RemoteError, RemoteFull, RemoteRefused, RemoteUnavailable
 
-__all__ = ["Abusive", "Misunderstood", "NotThere", "SignedOut", "Taken", "lost", "refusal", "retry_after"]
+__all__ = ["Abusive", "Misunderstood", "NotThere", "SignedOut", "Taken", "lost", "refusal"]
 
 _AGAIN = "trying again can help; if it lasts, look at https://www.google.com/appsstatus"
 _DAY = "trying again can help; if it lasts for hours: did this account upload its daily limit of 750 GB?"
@@ -69,10 +69,6 @@ class Abusive(RemoteRefused):
     """Drive takes the file for malware, and gives it only to who says that he knows."""
 
 
-class _Busy(RemoteUnavailable):
-    retry_after = 0.0
-
-
 def lost(error: Exception, doing: str) -> RemoteUnavailable:
     """The connection failed. Of foreign errors only the kind is told: their text may hold the address."""
     why = (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
@@ -106,13 +102,8 @@ def refusal(status: int, headers: Mapping[str, str], body: bytes, doing: str) ->
     return Misunderstood(what, hint=_ASKED)
 
 
-def retry_after(error: RemoteUnavailable) -> float:
-    """How many seconds Drive asked to wait; 0 if it did not."""
-    return error.retry_after if isinstance(error, _Busy) else 0.0
-
-
 def _busy(what: str, headers: Mapping[str, str], hint: str) -> RemoteUnavailable:
-    error = _Busy(what, hint=hint)
+    error = RemoteUnavailable(what, hint=hint)
     asked = headers.get("retry-after", "")
     error.retry_after = float(asked) if asked.isdecimal() else 0.0
     return error

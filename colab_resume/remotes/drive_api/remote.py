@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ...errors import RemoteRefused, RemoteUnavailable, UsageError
-from .. import Entry, Receipt, Source, Space
+from .. import Entry, Receipt, Source
+from ..abilities import Space
 from ..folder import check_name
 from ..reading import md5_of, reading
 from .credentials import bearer_of, check_packages
@@ -51,6 +52,7 @@ class DriveAPI:
     """
 
     confirms = True
+    proof_text = "Drive tells the size and the md5 of each file that it has stored, and they are compared"
 
     def __init__(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .. import Space
+from ..abilities import Space
 
 __all__ = ["FIELDS", "told_space"]
 

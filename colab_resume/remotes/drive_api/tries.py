@@ -10,7 +10,6 @@ import random
 from collections.abc import Callable
 
 from ...errors import RemoteUnavailable
-from .refusals import retry_after
 
 __all__ = ["Tries"]
 
@@ -40,4 +39,4 @@ class Tries:
         if self._failed >= self._most:
             raise RemoteUnavailable(f"{error.what} (tries: {self._failed})", hint=error.hint) from error
         ceiling = min(_FIRST * 2.0 ** (self._failed - 1), _LONGEST)
-        self._wait(max(ceiling * _JITTER.random(), min(retry_after(error), _LONGEST_ASKED)))
+        self._wait(max(ceiling * _JITTER.random(), min(error.retry_after, _LONGEST_ASKED)))

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ...errors import RemoteFull, RemoteRefused, RemoteUnavailable, UsageError
-from .. import Entry, Receipt, Source, Space
+from .. import Entry, Receipt, Source
+from ..abilities import Space
 from ..folder import attempt, check_name, is_name
 from ..reading import md5_of
 from .attributes import DriveAttributes, Proof
@@ -73,6 +74,10 @@ class DriveMount:
         """Which proof this mount gives, found out with a small file that stays there; the folder is made if needed."""
         with self._reached("ask", "") as top, top.made(self._within) as folder:
             return folder.probed().proof
+
+    @property
+    def proof_text(self) -> str:
+        return self.proof.value
 
     def space(self) -> Space:
         """What the mount says of the account."""

@@ -11,8 +11,9 @@ from drive_server.server import DriveServer
 from remotes.drive_api.clients import client
 
 from colab_resume.errors import Overtaken, RemoteError, RemoteFull, RemoteRefused, RemoteUnavailable
-from colab_resume.remotes import BytesSource, Space, space_of
-from colab_resume.remotes.drive_api.refusals import NotThere, refusal, retry_after
+from colab_resume.remotes import BytesSource
+from colab_resume.remotes.abilities import Space, space_of
+from colab_resume.remotes.drive_api.refusals import NotThere, refusal
 
 __all__: list[str] = []
 
@@ -79,7 +80,7 @@ def test_the_time_that_drive_asks_for_is_read(told: str, seconds: float) -> None
     """In seconds; a date is not what Drive sends."""
     error = refusal(503, {"retry-after": told} if told else {}, b"", "list a")
     assert isinstance(error, RemoteUnavailable)
-    assert retry_after(error) == seconds
+    assert error.retry_after == seconds
 
 
 @pytest.mark.parametrize("effect", [faults.Refuse(), faults.CloseBefore(), faults.Short()], ids=["503", "lost", "cut"])
