@@ -18,7 +18,9 @@ from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO, cast
 
+import numpy as np
 import pytest
+import torch
 
 from colab_resume.errors import RemoteRefused, RemoteUnavailable
 from colab_resume.remotes import BytesSource, Entry, FileSource, Remote, Source
@@ -290,6 +292,24 @@ class RemoteContract:
         """More or fewer bytes than the source's size: put raises, and it is worth another try."""
         with pytest.raises(RemoteUnavailable):
             remote.put("a", Misjudged(b"abc", claimed))
+
+    def test_the_trainings_random_numbers_are_left_alone(self, remote: Remote) -> None:
+        """No verb draws from the generators that a training draws from: beside it, that would change its numbers."""
+
+        def state() -> tuple[object, bytes, bytes]:
+            _, keys, *rest = np.random.get_state()
+            return (random.getstate(), rest), np.asarray(keys).tobytes(), torch.get_rng_state().numpy().tobytes()
+
+        before = state()
+        for data in (b"small", BIG):
+            remote.put("folder/a", BytesSource(data))
+            remote.put("folder/a", BytesSource(data[::-1]))
+            remote.list("folder")
+            read(remote, "folder/a", 2)
+            remote.delete("folder/a")
+        with pytest.raises(RemoteRefused):
+            read(remote, "folder/a")
+        assert state() == before
 
     def test_it_behaves_like_a_dictionary(self, remote: Remote) -> None:
         """After any mixture of puts and deletes it holds what a dict would hold."""

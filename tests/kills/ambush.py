@@ -10,6 +10,7 @@ import io
 import json
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from types import CodeType, FrameType
 from typing import Any, Literal, NoReturn
 
 from colab_resume.checkpoints.store import Store
+from colab_resume.remotes.drive_api import DriveAPI
+from colab_resume.remotes.drive_mount import DriveMount
 from colab_resume.remotes.folder import FolderRemote
 from colab_resume.restore import find
 from colab_resume.run import Run
@@ -54,12 +57,12 @@ class Told:
 
 _PATIENCE_SECONDS = 0.2
 
-_CHANGING = {"write", "pwrite", "flush", "ftruncate", "fsync", "rename", "replace", "unlink", "mkdir"}
+_CHANGING = {"sendall", "write", "pwrite", "flush", "ftruncate", "fsync", "rename", "replace", "unlink", "mkdir"}
 _READING = {"open", "read", "readinto", "readline", "scandir"}
 
 _SCENES: dict[Moment, tuple[CodeType, ...]] = {
     "save": (Store.commit.__code__,),
-    "upload": (FolderRemote.put.__code__,),
+    "upload": (FolderRemote.put.__code__, DriveMount.put.__code__, DriveAPI.put.__code__),
     "restore": (find.__code__, Run.track.__code__),
 }
 
@@ -111,7 +114,10 @@ class Ambush:
 
     def _counts(self, function: Callable[..., Any]) -> bool:
         owner = getattr(function, "__self__", None)
-        of_the_system = isinstance(owner, io.IOBase) or getattr(function, "__module__", None) in ("posix", "_io")
+        of_the_system = isinstance(owner, (io.IOBase, socket.socket)) or getattr(function, "__module__", None) in (
+            "posix",
+            "_io",
+        )
         return of_the_system and getattr(function, "__name__", "") in self._calls
 
     def _tell(self, moment: Moment) -> None:
@@ -127,4 +133,4 @@ class Ambush:
 def _is_of_a_checkpoint(frame: FrameType) -> bool:
     """An upload counts if it is that of a pack or a manifest, not of a record or a journal."""
     name = frame.f_locals.get("name", "")
-    return frame.f_code is not FolderRemote.put.__code__ or "/packs/" in name or "/checkpoints/" in name
+    return frame.f_code not in _SCENES["upload"] or "/packs/" in name or "/checkpoints/" in name

@@ -26,6 +26,7 @@ import torch
 from kills.ambush import Ambush, Death, Told
 from kills.training import NAME, Result, train
 
+from colab_resume.remotes.drive_mount import DriveMount
 from colab_resume.run import setup
 
 __all__ = ["End", "Life", "Zygote", "environment"]
@@ -38,6 +39,7 @@ _PROJECT = Path(__file__).parents[2]
 class Life:
     """One process: where it works, how it is set up, the states it must come to, and where it dies if it does.
 
+    `mounted`: the remote is a folder on a mounted Drive, which other VMs see a moment later.
     If it `waits` at each step for what was saved before, no save is ever left out for being too fast.
     """
 
@@ -48,6 +50,7 @@ class Life:
     expected: str = ""
     death: Death | None = None
     waits: bool = False
+    mounted: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,7 +170,8 @@ def _trained(life: Life, pipe: int) -> Result:
     ambush = Ambush(life.death, pipe) if life.death else None
     if ambush is not None:
         ambush.lie()
-    run = setup(NAME, store=life.store, remote=life.remote, every=life.every)
+    remote = DriveMount(Path(life.remote), lag=0.05) if life.mounted and life.remote else life.remote
+    run = setup(NAME, store=life.store, remote=remote, every=life.every)
 
     def after_step(step: int, digest: str) -> None:
         assert expected is None or digest == expected[step - 1], f"the state after step {step} is another one"

@@ -32,7 +32,8 @@ from .sessions import Sessions
 from .space import FIELDS, told_space
 from .tagged import Tagged
 from .tries import Tries
-from .upload import Target, Upload, send_whole
+from .upload import Upload
+from .whole import Target, send_whole
 
 __all__ = ["DriveAPI"]
 

@@ -16,7 +16,7 @@ from .ids import Ids
 from .items import Item, oldest
 from .line import Line
 from .refusals import NotThere, Taken
-from .upload import Target, insert_or_update
+from .whole import Target, send_data
 
 __all__ = ["Tagged"]
 
@@ -80,9 +80,7 @@ class Tagged:
         raise RemoteUnavailable(f"cannot store {name}: its etag always moves", hint="trying again can help")
 
     def _sent(self, target: Target, data: bytes, etag: str = "") -> Item:
-        request = insert_or_update(self._line, target, data, resumable=False)
-        condition = {"If-Match": etag} if etag else {}
-        return Item.told(self._line.ask(request, f"store {target.name}", **condition))
+        return send_data(self._line, target, data, **({"If-Match": etag} if etag else {}))
 
 
 def _tag(item: Item) -> str:

@@ -1,4 +1,4 @@
-"""From a source to a file: in one request if it is small, else in a session that survives what befalls it.
+"""From a source to a file in a session, which survives what befalls it.
 
 The id of a new file is chosen before it is sent, and kept until it is there, so no try can make a second file: Drive
 answers that the id is taken, and then what has it is compared. After any failure in a session Drive is asked how much
@@ -8,57 +8,24 @@ against the source's own.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from io import BytesIO
 from typing import Any
 
 from ...errors import RemoteRefused, RemoteUnavailable
 from .. import Source
-from ..reading import blocks, md5_of
+from ..reading import md5_of
 from .addresses import is_safe
 from .body import Body, RunningMD5, SourceFailed
-from .items import FIELDS, Item
+from .items import Item
 from .line import Answer, Line, told
 from .pace import Pace
 from .refusals import Misunderstood, NotThere, SignedOut
 from .sessions import Session, Sessions
 from .tries import Tries
+from .whole import CONTENT_TYPE, Target, session_request
 
-__all__ = ["Target", "Upload", "insert_or_update", "send_whole"]
-
-_TYPE = "application/octet-stream"
-
-
-@dataclass(frozen=True)
-class Target:
-    """Where the bytes go: a new file of this id in this folder, or the file that has the id already."""
-
-    name: str
-    file_id: str
-    parent: str
-    is_new: bool
-
-
-def insert_or_update(line: Line, target: Target, data: bytes, *, resumable: bool) -> Any:
-    """The service's request."""
-    from googleapiclient.http import MediaIoBaseUpload
-
-    media = MediaIoBaseUpload(BytesIO(data), mimetype=_TYPE, resumable=resumable)
-    options = {"media_body": media, "supportsAllDrives": True, "fields": FIELDS}
-    if not target.is_new:
-        return line.service.files().update(fileId=target.file_id, **options)
-    body = {"id": target.file_id, "title": target.name.rpartition("/")[2], "parents": [{"id": target.parent}]}
-    return line.service.files().insert(body={**body, "mimeType": _TYPE}, **options)
-
-
-def send_whole(line: Line, target: Target, source: Source, size: int) -> tuple[Item, str]:
-    """In one request; the file, and the md5 of what was sent."""
-    data = b"".join(blocks(target.name, source, size))
-    answer = line.ask(insert_or_update(line, target, data, resumable=False), f"store {target.name}")
-    return Item.told(answer), hashlib.md5(data, usedforsecurity=False).hexdigest()
+__all__ = ["Upload"]
 
 
 class _SessionDead(RemoteUnavailable):
@@ -139,8 +106,8 @@ class Upload:
         self._session = None
 
     def _started(self) -> Session:
-        request = insert_or_update(self._line, self._target, b"", resumable=True)
-        length = {"X-Upload-Content-Length": str(self._size), "X-Upload-Content-Type": _TYPE}
+        request = session_request(self._line, self._target)
+        length = {"X-Upload-Content-Length": str(self._size), "X-Upload-Content-Type": CONTENT_TYPE}
         headers = {**request.headers, **length}
         answer = self._line.send(request.uri, request.method, request.body, headers, self._doing)
         address = answer.headers.get("location", "")
@@ -169,7 +136,7 @@ class Upload:
         headers = {
             "Content-Range": f"bytes {first}-{end - 1}/{self._size}",
             "Content-Length": str(end - first),
-            "Content-Type": _TYPE,
+            "Content-Type": CONTENT_TYPE,
         }
         started = self._clock()
         try:

@@ -39,15 +39,19 @@ _FULL = "old checkpoints of this run make room where there are some; else free s
 class DriveMount:
     """Objects are files below `root`, which must lie on a FUSE mount now; `wait` and `clock` are in seconds.
 
+    `lag`: how long another VM's mount may not show yet what Drive has; it asks Drive for news every few seconds.
     `confirms`: whether `put` returns only when Drive has the bytes; where no attribute answers it cannot.
     """
 
-    lag = 10.0
-    """Another VM's mount asks Drive for news every few seconds."""
-
     def __init__(
-        self, root: Path, *, wait: Callable[[float], None] = time.sleep, clock: Callable[[], float] = time.monotonic
+        self,
+        root: Path,
+        *,
+        wait: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        lag: float = 10.0,
     ) -> None:
+        self.lag = lag
         self.root = root.absolute()
         point = mount_point(self.root)
         if point is None:
