@@ -1,0 +1,115 @@
+"""Two tabs start at the same moment, on Drive by its API and on its mount: one writes, and the other is told."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from drive_server.server import DriveServer
+from drivefs.fixtures import needs_fuse
+from drivefs.mount import DriveFS
+
+from colab_resume.errors import RunInUse
+from colab_resume.remotes import Remote
+from colab_resume.remotes.drive_api import DriveAPI
+from colab_resume.remotes.drive_mount import DriveMount
+from colab_resume.remotes.prefixed import PrefixedRemote
+from colab_resume.sessions.identity import SessionRecord, read_boot_id
+from colab_resume.sessions.lease import lease_for
+
+__all__ = ["needs_fuse"]
+
+_TRIALS = 200
+_PAUSE = threading.Event()
+
+
+def record(session: str) -> SessionRecord:
+    """Of a process that lives, as far as the other one can see: the first of this machine."""
+    usual = {"host": "h", "pid": 1, "boot_id": read_boot_id(), "step": 0, "versions": {}}
+    return SessionRecord(id=session, started=4e9, heartbeat=4e9, **usual)  # type: ignore[arg-type]
+
+
+def start(remotes: list[Remote]) -> list[str]:
+    """What becomes of two sessions that begin together and then want to write."""
+    meeting, outcome = threading.Barrier(len(remotes)), [""] * len(remotes)
+
+    def live(number: int) -> None:
+        # A pause that nobody ends: what is waited for is real, and short.
+        lease = lease_for(remotes[number], record(f"tab00{number}"), wait=lambda seconds: _PAUSE.wait(seconds / 50))
+        meeting.wait(60)
+        try:
+            lease.acquire()
+            lease.check()
+            lease.check()
+            outcome[number] = "writes"
+        except RunInUse:
+            outcome[number] = "told"
+
+    threads = [threading.Thread(target=live, args=(number,)) for number in range(len(remotes))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    return sorted(outcome)
+
+
+def trials(clients: Callable[[], list[Remote]]) -> None:
+    """Each in a folder of its own."""
+    remotes = clients()
+    for number in range(_TRIALS):
+        both: list[Remote] = [PrefixedRemote(remote, f"run-{number}") for remote in remotes]
+        assert start(both) == ["told", "writes"], number
+
+
+@pytest.mark.slow
+def test_by_the_api_drive_itself_decides() -> None:
+    """200 times: the same content can be replaced by one of them only."""
+    with DriveServer() as server:
+        key = server.new_token
+
+        def clients() -> list[Remote]:
+            from google.oauth2.credentials import Credentials
+
+            return [DriveAPI("runs", credentials=Credentials(key()), root_url=server.url) for _ in range(2)]
+
+        trials(clients)
+        # Both may have made the folder, and then there are two of its name; there is one lease all the same.
+        [runs] = server.account.find("runs")
+        leases = Counter(
+            folder.name
+            for folder in server.account.children(runs.id)
+            for item in server.account.children(folder.id)
+            if item.name == "lease.json"
+        )
+        assert leases == {f"run-{number}": 1 for number in range(_TRIALS)}
+        assert server.violations == []
+
+
+@pytest.fixture
+def two_vms(needs_fuse: None, tmp_path: Path) -> Iterator[list[DriveFS]]:
+    """Two mounts of one account, whose files are uploaded in the background."""
+    with DriveFS(tmp_path / "one") as one, DriveFS(tmp_path / "two", cloud=one.cloud) as two:
+        yield [one, two]
+
+
+@pytest.mark.slow
+@pytest.mark.root
+@pytest.mark.xdist_group("machine")
+def test_on_the_mount_whoever_came_later_steps_back(two_vms: list[DriveFS]) -> None:
+    """200 times, on two VMs: numbered claims, and a look when the other one can have seen them."""
+    trials(lambda: [DriveMount(vm.drive / "runs", lag=0.5) for vm in two_vms])
+
+
+@pytest.mark.slow
+@pytest.mark.root
+@pytest.mark.xdist_group("machine")
+def test_on_one_mount_two_processes_do_not_both_write(two_vms: list[DriveFS]) -> None:
+    """Two notebooks on one VM; a third of the trials, since nothing else is different."""
+    counter = itertools.count()
+    for _ in range(_TRIALS // 3):
+        folder = two_vms[0].drive / f"one-{next(counter)}"
+        assert start([DriveMount(folder, lag=0.5) for _ in range(2)]) == ["told", "writes"]
