@@ -45,6 +45,7 @@ from .writer import Draft, Writer
 
 __all__ = ["Options", "Saving"]
 
+
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """What the user asked for."""
