@@ -50,7 +50,7 @@ class _Place:
 
 def drives(settings: Settings) -> int:
     """How many uploads and downloads will be timed."""
-    return settings.repeats * (2 * len(_BY_API) + len(_ON_MOUNT) + 1)
+    return settings.rounds * (2 * len(_BY_API) + len(_ON_MOUNT) + 1)
 
 
 def measure_drive(settings: Settings, folder: Path, tick: Callable[[], object]) -> Findings:
@@ -59,7 +59,7 @@ def measure_drive(settings: Settings, folder: Path, tick: Callable[[], object]) 
     training.step()
     found: dict[tuple[str, str], list[dict[str, float]]] = defaultdict(list)
     notes: dict[str, None] = {}
-    for _ in range(settings.repeats):
+    for _ in range(settings.rounds):
         for group, ways in ((_API, _BY_API), (_LOST, _BY_API), (_MOUNT, _ON_MOUNT)):
             for name, way in ways.items():
                 try:
