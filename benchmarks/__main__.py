@@ -26,6 +26,7 @@ examples:
                                                  writes docs/benchmarks.md, pictures and benchmarks/results.json
   python -m benchmarks --quick                   a look, with 50 MB, in two or three minutes; shows the tables only
   python -m benchmarks --only stall              one section, at full size
+  python -m benchmarks --only stall --update     ... and in docs/benchmarks.md, beside the others as they are
   python -m benchmarks --quick --only boundary --out DIR
                                                  ... and writes DIR/benchmarks.md, pictures and DIR/results.json
 
@@ -33,6 +34,7 @@ It works in the folder for temporary files (TMPDIR), which should be on a disk a
 Anchors that are not installed are left out, and the page says so; `make bench` installs them.
 """
 _PROJECT = Path(__file__).parent.parent
+_PAGE, _DATA = _PROJECT / "docs/benchmarks.md", _PROJECT / "benchmarks/results.json"
 _BAR = "{desc} |{bar}| {elapsed} so far, about {remaining} left"
 
 
@@ -45,8 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.out is not None:
             options.out.mkdir(parents=True, exist_ok=True)
             results.write(page=options.out / "benchmarks.md", data=options.out / "results.json")
+        elif options.update:
+            before = Results.from_json(_DATA.read_text("utf-8"))
+            before.with_newer(results).write(page=_PAGE, data=_DATA)
         elif not (options.quick or options.only):
-            results.write(page=_PROJECT / "docs/benchmarks.md", data=_PROJECT / "benchmarks/results.json")
+            results.write(page=_PAGE, data=_DATA)
     if results is not None:
         print(results.to_markdown(), end="")
 
@@ -74,6 +79,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a small state and few rounds, to see that it works")
     parser.add_argument("--only", action="append", choices=list(SECTIONS), help="measure this section; may be repeated")
     parser.add_argument("--out", type=Path, metavar="DIR", help="write the page and the JSON file into this folder")
+    parser.add_argument("--update", action="store_true", help="put these sections into the page that there is")
     return parser.parse_args(arguments)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
+from .chart import Chart, Line
 from .findings import Findings, Goal, Row, Sample
 from .sections import SECTIONS
 from .settings import Settings
@@ -28,7 +30,7 @@ side. Other work may have run on the same machine: compare within a table, and b
 brackets do not overlap. There is no real Drive in these numbers.
 
 Goals are those of the design. Whether one was reached is computed from the median and from nothing else.
-{reached} of {goals} were reached in this run."""
+{reached} of {goals} were reached."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +57,23 @@ class Results:
         """A JSON document, indented."""
         return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
 
+    @classmethod
+    def from_json(cls, text: str) -> Results:
+        """What `to_json` has written."""
+        told = json.loads(text)
+        sections = {name: _findings(one) for name, one in told["sections"].items()}
+        known = {name: value for name, value in told["settings"].items() if name in Settings.__dataclass_fields__}
+        return cls(**{**told, "settings": Settings(**known), "sections": sections})
+
+    def with_newer(self, other: Results) -> Results:
+        """The same with the sections of the other one, each of which says that it was measured by itself."""
+        note = (
+            f"Measured by itself on {other.date}, with {other.load:.1f} processes that wanted a core before it began."
+        )
+        newer = {name: replace(one, notes=[*one.notes, note]) for name, one in other.sections.items()}
+        sections = {name: (self.sections | newer)[name] for name in SECTIONS if name in self.sections | newer}
+        return replace(self, settings=other.settings, sections=sections)
+
     def to_markdown(self, *, pictures: str | None = None) -> str:
         """A page with a table for each group of rows, and links to the pictures in this folder."""
         goals = [goal for findings in self.sections.values() for goal in findings.goals]
@@ -65,6 +84,15 @@ class Results:
             parts += [f"## {SECTIONS[name].title}", SECTIONS[name].text.format_map(asdict(self.settings))]
             parts += _body(findings, pictures)
         return "\n\n".join(parts) + "\n"
+
+
+def _findings(told: Mapping[str, Any]) -> Findings:
+    rows = [
+        Row(**{**row, "values": {name: Sample(**sample) for name, sample in row["values"].items()}})
+        for row in told["rows"]
+    ]
+    charts = [Chart(**{**chart, "lines": [Line(**line) for line in chart["lines"]]}) for chart in told["charts"]]
+    return Findings(rows=rows, goals=[Goal(**goal) for goal in told["goals"]], notes=told["notes"], charts=charts)
 
 
 def _body(findings: Findings, pictures: str | None) -> Iterator[str]:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,20 @@ def test_a_quick_look_writes_a_page_and_the_same_numbers_as_json(tmp_path: Path)
         assert row["name"] in page
         assert row["group"] in page
         assert all(sample["low"] <= sample["median"] <= sample["high"] for sample in row["values"].values())
+
+
+def test_one_section_can_be_measured_anew() -> None:
+    """The page that is there is read, that section replaced, and nothing else touched."""
+    before = Results.from_json((PROJECT / "benchmarks/results.json").read_text("utf-8"))
+    assert Results.from_json(before.to_json()).to_markdown() == before.to_markdown()
+    value = {"ms": Sample(median=1.0, low=1.0, high=1.0, n=1)}
+    newer = replace(
+        before, load=0.3, sections={"changed": Findings(rows=[Row(group="here", name="ours", values=value)])}
+    )
+    page = before.with_newer(newer).to_markdown()
+    assert "Measured by itself" in page
+    assert page.index("## What is written and sent") < page.index("## What a restart costs")
+    assert before.sections["stall"] == before.with_newer(newer).sections["stall"]
 
 
 @pytest.mark.parametrize("name", [NOTHING, TORCH_SAVE, OURS])
