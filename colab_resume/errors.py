@@ -11,7 +11,8 @@ ColabResumeError
 ├── RemoteError
 │   ├── RemoteUnavailable     passing: trying again can help
 │   └── RemoteRefused         permanent: trying again cannot help
-│       ├── Overtaken         what was to be replaced has been changed by somebody else
+│       ├── NotThere          there is nothing of that name
+│       ├── Overtaken         what was to be replaced, or was being read, has been changed by somebody else
 │       └── RemoteFull        there is no space left
 ├── RunInUse                  another session works on the run
 └── NotSafe                   `flush` or `finish` ended before the remote had confirmed
@@ -26,6 +27,7 @@ __all__ = [
     "EncodingError",
     "NoGoodCheckpoint",
     "NotSafe",
+    "NotThere",
     "Overtaken",
     "RemoteError",
     "RemoteFull",
@@ -99,8 +101,12 @@ class RemoteRefused(RemoteError):
     """Permanent: trying again cannot help until somebody changes something."""
 
 
+class NotThere(RemoteRefused):
+    """There is nothing of that name."""
+
+
 class Overtaken(RemoteRefused):
-    """What was to be replaced is not what was read: somebody else has changed it."""
+    """What was to be replaced, or was being read, is no longer what it was: somebody else has changed it."""
 
 
 class RemoteFull(RemoteRefused):

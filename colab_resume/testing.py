@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from typing import BinaryIO, Literal, TypeVar, get_args
 
-from .errors import RemoteError, RemoteRefused, RemoteUnavailable, UsageError
+from .errors import NotThere, RemoteError, RemoteUnavailable, UsageError
 from .remotes import BytesSource, Entry, Receipt, Remote, Source
 from .remotes.folder import check_name
 
@@ -68,7 +68,7 @@ class MemoryRemote:
         with self._lock:
             stored = self._objects.get(name)
         if stored is None:
-            raise RemoteRefused(f"{name} is not there", hint="list the folder to see what is")
+            raise NotThere(f"{name} is not there", hint="list the folder to see what is")
         sink.write(stored.data[offset:])
 
     def delete(self, name: str) -> None:

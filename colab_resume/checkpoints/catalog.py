@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from io import BytesIO
 
-from ..errors import CheckpointError, DamagedCheckpoint, RemoteRefused, StoreError
+from ..errors import CheckpointError, DamagedCheckpoint, NotThere, StoreError
 from ..remotes import Entry, Remote
 from .collector import at_rest
 from .manifest import MANIFEST_LIMIT, Manifest
@@ -77,17 +77,27 @@ class Catalog:
 
 
 def read_manifest(remote: Remote, entry: Entry, name: str) -> Manifest:
-    """The manifest of this checkpoint, which lies there as `entry`; CheckpointError if it cannot be read."""
+    """The manifest of this checkpoint, which lies there as `entry`; CheckpointError if it is not what was written.
+
+    What comes wrongly is asked for once more: the way here may be to blame.
+    """
     if entry.size > MANIFEST_LIMIT:
         raise DamagedCheckpoint(
             f"the manifest of {name} has {entry.size} bytes, more than any real one", hint="use an older checkpoint"
         )
+    try:
+        return Manifest.from_bytes(_content(remote, entry.name), name)
+    except DamagedCheckpoint:
+        return Manifest.from_bytes(_content(remote, entry.name), name)
+
+
+def _content(remote: Remote, name: str) -> bytes:
     sink = BytesIO()
     try:
-        remote.get(entry.name, sink)
-    except RemoteRefused as error:
-        raise DamagedCheckpoint(f"the manifest of {name} cannot be read: {error.what}", hint=error.hint) from error
-    return Manifest.from_bytes(sink.getvalue(), name)
+        remote.get(name, sink)
+    except NotThere as error:
+        raise DamagedCheckpoint(f"{name} cannot be read: {error.what}", hint=error.hint) from error
+    return sink.getvalue()
 
 
 def _base(name: str) -> str:

@@ -8,7 +8,7 @@ from io import RawIOBase
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from ..errors import DamagedCheckpoint, RemoteRefused
+from ..errors import DamagedCheckpoint, NotThere, Overtaken
 from ..remotes import Remote
 from .pack import PackInfo
 from .pack_file import PackFile, advance, read_pack
@@ -47,10 +47,12 @@ def fetch_pack(
     *,
     progress: Callable[[int], None],
     place: Place = nowhere,
+    again: bool = True,
 ) -> Fetched:
-    """Bring one pack into the store; `DamagedCheckpoint` if it is not what `info` says.
+    """Bring one pack into the store; `DamagedCheckpoint` if it is not there, or not what `info` says, also `again`.
 
-    `progress` is told of every byte that came, and of those that an earlier download had left.
+    What else the remote refuses says nothing about the pack, and comes out as it is. `progress` is told of every byte
+    that came, and of those that an earlier download had left.
     """
     arrival = _Arrival(PackStream(pack, info, place), progress)
     try:
@@ -58,15 +60,15 @@ def fetch_pack(
             arrival.begin(sink, store.unfinished_path(pack), offset)
             remote.get(f"packs/{pack}", cast("BinaryIO", arrival), offset)
             arrival.stream.end()
-    except RemoteRefused as error:
+    except NotThere as error:
         raise DamagedCheckpoint(error.what, hint=error.hint) from error
-    except DamagedCheckpoint:
+    except (DamagedCheckpoint, Overtaken):
         # What is no pack must not be added to.
         store.unfinished_path(pack).unlink(missing_ok=True)
-        if not arrival.resumed:
+        if not again:
             raise
-        # What an earlier download had left may be to blame.
-        fetched = fetch_pack(remote, store, pack, info, progress=progress, place=place)
+        # The way here may be to blame, or what an earlier download had left.
+        fetched = fetch_pack(remote, store, pack, info, progress=progress, place=place, again=False)
         return replace(fetched, came=arrival.came + fetched.came)
     return Fetched(arrival.stream.digests, arrival.came)
 
@@ -76,7 +78,7 @@ def prove_pack(remote: Remote, pack: str, info: PackInfo, *, progress: Callable[
     passing = _Passing(PackStream(pack, info), progress)
     try:
         remote.get(f"packs/{pack}", cast("BinaryIO", passing))
-    except RemoteRefused as error:
+    except NotThere as error:
         raise DamagedCheckpoint(error.what, hint=error.hint) from error
     passing.stream.end()
 
@@ -108,7 +110,6 @@ class _Arrival(_Passing):
         """Bytes go to `sink` from now on; the first `offset` ones are at `path` already."""
         self._sink = sink
         if offset:
-            self.resumed = True
             with PackFile(path) as file:
                 advance(file, self.stream, min(offset, file.size, self.stream.left), self._progress)
 

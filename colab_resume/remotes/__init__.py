@@ -8,7 +8,7 @@ A remote is a flat set of named byte strings. Names are relative POSIX paths suc
 - a source that gives more or fewer bytes than its `size` makes `put` raise `RemoteUnavailable`; so does a back end
   that says what it has stored, by size or by md5, if that is not what was sent;
 - `get` writes the bytes from `offset` on to `sink`, in order, and calls nothing but its `write`;
-  a name that is not there raises `RemoteRefused`, an offset at or behind the end writes nothing;
+  a name that is not there raises `NotThere`, an offset at or behind the end writes nothing;
 - `list` names what lies directly inside a folder (`""` is the top), with whole names and true sizes;
 - `delete` is for good, not to a trash, and of a name that is not there does nothing;
 - a name that `folder.check_name` refuses raises `RemoteRefused` from every verb, and nothing is touched;

@@ -20,7 +20,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
-from ..errors import RemoteRefused, RemoteUnavailable, UsageError
+from ..errors import NotThere, Overtaken, RemoteRefused, RemoteUnavailable, UsageError
 from . import Entry, Receipt, Remote, Source
 from .filesystem_errors import attempt
 from .folder import check_name, is_name
@@ -122,7 +122,7 @@ class FilesystemRemote:
         with attempt(doing):
             before = self._find(path)
         if before is None:
-            raise RemoteRefused(f"{path} is not there", hint="list the folder to see what is")
+            raise NotThere(f"{path} is not there", hint="list the folder to see what is")
         size = before["size"]
         several = size - offset > _BLOCK
         while offset < size:
@@ -234,7 +234,7 @@ class FilesystemRemote:
         """Refused, not unavailable: who goes on where this one stopped would get the end of another content."""
         after = self._find(path) or {}
         if any(before.get(key) != after.get(key) for key in _IDENTITY):
-            raise RemoteRefused(f"{path} was replaced while it was read", hint="read it again from its beginning")
+            raise Overtaken(f"{path} was replaced while it was read", hint="read it again from its beginning")
 
 
 def _entry(folder: str, path: str, info: Mapping[str, Any]) -> Entry | None:

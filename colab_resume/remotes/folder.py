@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from ..errors import RemoteError, RemoteFull, RemoteRefused, RemoteUnavailable
+from ..errors import NotThere, RemoteError, RemoteFull, RemoteRefused, RemoteUnavailable
 from . import Entry, Receipt, Source
 from .reading import blocks, reading
 
@@ -131,7 +131,7 @@ class FolderRemote:
             try:
                 stream = path.open("rb", buffering=0)
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-                raise RemoteRefused(f"{path} is not there", hint="list the folder to see what is") from error
+                raise NotThere(f"{path} is not there", hint="list the folder to see what is") from error
         with stream:
             with attempt(doing):
                 stream.seek(offset)

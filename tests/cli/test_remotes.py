@@ -526,7 +526,7 @@ def test_an_interrupt_ends_at_once(drive: Path, monkeypatch: pytest.MonkeyPatch,
         key = tmp_path / "robot.json"
         key.write_text(json.dumps(server.service_account()))
         send(drive / "digits", DriveAPI("runs", credentials=key, root_url=server.url))
-        server.faults.add(Fault(Match("drive.files.get"), Delay(1), times=None))
+        server.faults.add(Fault(Match("drive.files.get_media"), Delay(1), times=None))
         line = [sys.executable, "-m", "colab_resume", "ls", "drive:runs", "--credentials", str(key)]
         env = {**os.environ, "COLAB_RESUME_DRIVE_URL": server.url}
         process = subprocess.Popen(

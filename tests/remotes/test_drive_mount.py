@@ -279,10 +279,10 @@ class Filling:
 
 
 def test_a_full_disk_of_the_vm_leaves_no_part_behind(drive_fs: DriveFS) -> None:
-    """ENOSPC in mid-write: it is said, and what was begun is gone."""
+    """ENOSPC in mid-write: it is said, what was begun is gone, and nobody gives up checkpoints on Drive for it."""
     remote = mounted(drive_fs)
     _ = remote.proof
-    with pytest.raises(RemoteFull):
+    with pytest.raises(RemoteUnavailable, match="the VM's disk is full"):
         remote.put("a", Filling(drive_fs))
     assert below(drive_fs.drive / "run") == [".part-probe"]
 

@@ -11,12 +11,12 @@ import hashlib
 from collections.abc import Callable
 from typing import BinaryIO
 
-from ...errors import RemoteError, RemoteRefused, RemoteUnavailable
+from ...errors import NotThere, Overtaken, RemoteError, RemoteUnavailable
 from .files import Files
 from .items import Item
 from .line import Line
 from .pace import Pace
-from .refusals import Abusive, Misunderstood, NotThere
+from .refusals import Abusive, Misunderstood
 from .tries import Tries
 
 __all__ = ["Download", "Replaced"]
@@ -94,7 +94,7 @@ class Download:
 
     def _fetched(self, end: int) -> bytes:
         first = self._position
-        request = self._line.service.files().get_media(
+        request = self._line.files.get_media(
             fileId=self._item.id, supportsAllDrives=True, acknowledgeAbuse=self._despite_abuse
         )
         # Else a proxy may pack the bytes, and a range of packed bytes is none of the file.
@@ -126,4 +126,4 @@ class Download:
         if self._position == 0:
             self._files.forget(self._name)
             return Replaced(what, hint="it is read again from its beginning")
-        return RemoteRefused(what, hint="read it again from its beginning")
+        return Overtaken(what, hint="read it again from its beginning")

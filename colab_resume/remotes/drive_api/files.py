@@ -13,12 +13,11 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from ...errors import RemoteRefused
+from ...errors import NotThere, RemoteRefused
 from ..folder import check_name
 from .folders import Folders, children
 from .items import FIELDS, Item, newest
 from .line import Line
-from .refusals import NotThere
 
 __all__ = ["Files"]
 
@@ -92,7 +91,7 @@ class Files:
         return max(self.all(name), key=newest, default=None)
 
     def fetched(self, file_id: str, doing: str) -> Item | None:
-        request = self._line.service.files().get(fileId=file_id, supportsAllDrives=True, fields=FIELDS)
+        request = self._line.files.get(fileId=file_id, supportsAllDrives=True, fields=FIELDS)
         try:
             return Item.told(self._line.ask(request, doing))
         except NotThere:
@@ -101,7 +100,7 @@ class Files:
     def delete(self, file_id: str, doing: str) -> None:
         """For good; if it is gone, all is well."""
         with contextlib.suppress(NotThere):
-            self._line.ask(self._line.service.files().delete(fileId=file_id, supportsAllDrives=True), doing)
+            self._line.ask(self._line.files.delete(fileId=file_id, supportsAllDrives=True), doing)
 
     def note(self, name: str, item: Item) -> None:
         with self._lock:

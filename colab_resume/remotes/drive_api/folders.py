@@ -84,7 +84,7 @@ class Folders:
     def _create(self, parent: str, path: _Path) -> str:
         file_id = self._begun.get(path) or self._begun.setdefault(path, self._ids.new())
         body = {"id": file_id, "title": path[-1], "mimeType": FOLDER, "parents": [{"id": parent}]}
-        request = self._line.service.files().insert(body=body, supportsAllDrives=True, fields="id")
+        request = self._line.files.insert(body=body, supportsAllDrives=True, fields="id")
         # Its id is taken if an earlier try has made it, though the answer did not come.
         with contextlib.suppress(Taken):
             self._line.ask(request, f"make the folder {'/'.join(path)}")
@@ -98,7 +98,7 @@ def children(line: Line, parents: Sequence[str], doing: str, condition: str = ""
     query = f"({below}) and trashed = false{' and ' if condition else ''}{condition}"
     token = None
     while True:
-        request = line.service.files().list(
+        request = line.files.list(
             q=query,
             pageToken=token,
             maxResults=1000,

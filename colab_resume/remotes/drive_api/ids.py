@@ -22,6 +22,6 @@ class Ids:
     def new(self) -> str:
         with self._lock:
             if not self._ready:
-                request = self._line.service.files().generateIds(maxResults=_AT_ONCE, space="drive", fields="ids")
+                request = self._line.files.generateIds(maxResults=_AT_ONCE, space="drive", fields="ids")
                 self._ready = list(self._line.ask(request, "get ids for new files")["ids"])
             return self._ready.pop()

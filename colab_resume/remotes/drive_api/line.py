@@ -13,6 +13,7 @@ import json
 import weakref
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from http.client import HTTPException
 from typing import Any
 
@@ -56,6 +57,11 @@ class Line:
         self._auth.service = self.service
         self._idle: list[Any] = []
         weakref.finalize(self, _close, self._idle)
+
+    @cached_property
+    def files(self) -> Any:
+        """The service's methods for files; to describe them anew for each request takes longer than to ask it."""
+        return self.service.files()
 
     def ask(self, request: Any, doing: str, **headers: str) -> Any:
         """Send one of the service's requests; what its answer holds, an empty one for None."""

@@ -9,9 +9,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ...errors import Overtaken, RemoteError, RemoteFull, RemoteRefused, RemoteUnavailable
+from ...errors import NotThere, Overtaken, RemoteError, RemoteFull, RemoteRefused, RemoteUnavailable
 
-__all__ = ["Abusive", "Misunderstood", "NotThere", "SignedOut", "Taken", "lost", "refusal"]
+__all__ = ["Abusive", "Misunderstood", "SignedOut", "Taken", "lost", "refusal"]
 
 _AGAIN = "trying again can help; if it lasts, look at https://www.google.com/appsstatus"
 _DAY = "trying again can help; if it lasts for hours: did this account upload its daily limit of 750 GB?"
@@ -44,10 +44,6 @@ _HINTS: Mapping[str, str] = {
     **dict.fromkeys(("myDriveHierarchyDepthLimitExceeded", "teamDriveHierarchyTooDeep"), _TOO_DEEP),
     "dailyLimitExceeded": "the Google Cloud project has used up its requests of today; it goes on tomorrow",
 }
-
-
-class NotThere(RemoteRefused):
-    """No file, folder or session of this id."""
 
 
 class SignedOut(RemoteRefused):

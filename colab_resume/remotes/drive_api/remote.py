@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from ...errors import RemoteRefused, RemoteUnavailable, UsageError
+from ...errors import NotThere, RemoteRefused, RemoteUnavailable, UsageError
 from .. import Entry, Receipt, Source
 from ..abilities import Space
 from ..folder import check_name
@@ -27,7 +27,7 @@ from .ids import Ids
 from .items import Item, newest
 from .line import Line
 from .pace import Pace
-from .refusals import NotThere, Taken
+from .refusals import Taken
 from .sessions import Sessions
 from .space import FIELDS, told_space
 from .tagged import Tagged
@@ -127,7 +127,7 @@ class DriveAPI:
                 return
         item = self._files.now(name)
         if item is None:
-            raise RemoteRefused(f"{self._folder}/{name} is not there", hint="list the folder to see what is")
+            raise NotThere(f"{self._folder}/{name} is not there", hint="list the folder to see what is")
         self._download(name, item, offset).run(sink)
 
     def _download(self, name: str, item: Item, offset: int) -> Download:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 
-from ...errors import Overtaken, RemoteRefused, RemoteUnavailable
+from ...errors import NotThere, Overtaken, RemoteRefused, RemoteUnavailable
 from .files import Files
 from .ids import Ids
 from .items import Item, oldest
 from .line import Line
-from .refusals import NotThere, Taken
+from .refusals import Taken
 from .whole import Target, send_data
 
 __all__ = ["Tagged"]
@@ -38,7 +38,7 @@ class Tagged:
             item = min(self._files.all(name), key=oldest, default=None)
             if item is None:
                 return None
-            request = self._line.service.files().get_media(fileId=item.id, supportsAllDrives=True)
+            request = self._line.files.get_media(fileId=item.id, supportsAllDrives=True)
             headers = {**request.headers, "Accept-Encoding": "identity"}
             try:
                 content = self._line.send(request.uri, "GET", None, headers, f"read {name}").body

@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from ...errors import RemoteRefused, RemoteUnavailable
+from ...errors import NotThere, RemoteRefused, RemoteUnavailable
 from .. import Source
 from ..reading import md5_of
 from .addresses import is_safe
@@ -20,7 +20,7 @@ from .body import Body, RunningMD5, SourceFailed
 from .items import Item
 from .line import Answer, Line, told
 from .pace import Pace
-from .refusals import Misunderstood, NotThere, SignedOut
+from .refusals import Misunderstood, SignedOut
 from .sessions import Session, Sessions
 from .tries import Tries
 from .whole import CONTENT_TYPE, Target, session_request

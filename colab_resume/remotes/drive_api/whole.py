@@ -39,9 +39,9 @@ def session_request(line: Line, target: Target) -> Any:
     media = MediaIoBaseUpload(BytesIO(), mimetype=CONTENT_TYPE, resumable=True)
     options = {"media_body": media, "supportsAllDrives": True, "fields": FIELDS}
     if not target.is_new:
-        return line.service.files().update(fileId=target.file_id, **options)
+        return line.files.update(fileId=target.file_id, **options)
     body = {"id": target.file_id, "title": target.name.rpartition("/")[2], "parents": [{"id": target.parent}]}
-    return line.service.files().insert(body={**body, "mimeType": CONTENT_TYPE}, **options)
+    return line.files.insert(body={**body, "mimeType": CONTENT_TYPE}, **options)
 
 
 def send_whole(line: Line, target: Target, source: Source, size: int) -> tuple[Item, str]:

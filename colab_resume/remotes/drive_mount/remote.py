@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
-from ...errors import RemoteFull, RemoteRefused, RemoteUnavailable, UsageError
+from ...errors import NotThere, RemoteFull, RemoteUnavailable, UsageError
 from .. import Entry, Receipt, Source
 from ..abilities import Space
 from ..folder import attempt, check_name, is_name
@@ -158,7 +158,7 @@ class DriveMount:
     @contextlib.contextmanager
     def _reached(self, doing: str, name: str) -> Iterator[Folder]:
         """The mount itself, for certain; what the system refuses becomes a `RemoteError`."""
-        with attempt(f"{doing} {self.root / name}"):
+        with _local_disk(), attempt(f"{doing} {self.root / name}"):
             descriptor = opened(self._point)
             if descriptor is None:
                 what = f"cannot {doing} {self.root / name}: nothing is mounted at {self._point}"
@@ -214,4 +214,16 @@ class DriveMount:
                     if path.name in folder.names() and folder.below(Path(path.name)) is None:
                         what = f"{self._point / path} is listed and cannot be found"
                         raise RemoteUnavailable(what, hint="it is tried again") from error
-        raise RemoteRefused(f"{self._point / path} is not there", hint="list the folder to see what is")
+        raise NotThere(f"{self._point / path} is not there", hint="list the folder to see what is")
+
+
+@contextlib.contextmanager
+def _local_disk() -> Iterator[None]:
+    """A mount keeps what it has not uploaded on the VM's disk: it is that which is full, and not Drive."""
+    try:
+        yield
+    except RemoteFull as error:
+        if isinstance(error.__cause__, OSError):
+            what = f"{error.what}: the VM's disk is full, where the mount keeps what it has not uploaded"
+            raise RemoteUnavailable(what, hint="free space on the VM, and look whether Drive is online") from error
+        raise

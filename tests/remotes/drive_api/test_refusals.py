@@ -10,10 +10,10 @@ from drive_server.faults import Fault
 from drive_server.server import DriveServer
 from remotes.drive_api.clients import client
 
-from colab_resume.errors import Overtaken, RemoteError, RemoteFull, RemoteRefused, RemoteUnavailable
+from colab_resume.errors import NotThere, Overtaken, RemoteError, RemoteFull, RemoteRefused, RemoteUnavailable
 from colab_resume.remotes import BytesSource
 from colab_resume.remotes.abilities import Space, space_of
-from colab_resume.remotes.drive_api.refusals import NotThere, refusal
+from colab_resume.remotes.drive_api.refusals import refusal
 
 __all__: list[str] = []
 
