@@ -136,6 +136,7 @@ class Course:
     def set_up(self) -> None:
         """`setup` was called again."""
         self._set_up_again = True
+        self.saving.mend()
         if self.moved and not self.loops.between_steps:
             self._rewind("it was interrupted")
 

@@ -21,11 +21,12 @@ from .errors import (
     ColabResumeError,
     NotSafe,
     RemoteError,
+    RemoteUnavailable,
     StoreError,
 )
 from .mirror import Mirror, Mirroring, NoMirror
 from .remotes import Remote
-from .remotes.abilities import proof_of, space_of
+from .remotes.abilities import mend, proof_of, space_of
 from .restore import Progress, Search, find
 from .sessions.earlier import earlier_sessions
 from .sessions.history import LostWork, Summary, lost_work, mean_life, summary
@@ -90,6 +91,7 @@ class Saving:
         self._waited = 0.0
         self._arrived = ""
         self._capture = Capture(owned)
+        self._remote = remote
         self.store = Store(root, session=self.session)
         try:
             self._record = begin_session(
@@ -349,7 +351,16 @@ class Saving:
         if self.writer.disturbed:
             raise NotSafe("the state changed while it was copied", hint="it is saved again at the next boundary")
         self.journal.sync()
+        self.mend()
         self.mirror.flush(None if timeout is None else max(0.0, timeout - (time.monotonic() - begin)))
+
+    def mend(self) -> None:
+        """In the main thread, while nobody trains: do what can be done about what keeps the mirror from its work."""
+        if self._remote is not None and self.mirror.problem:
+            try:
+                mend(self._remote)
+            except RemoteUnavailable as error:
+                raise NotSafe(error.what, hint=error.hint) from error
 
     def news(self) -> str:
         """What was found out about the training since this was asked last; empty if nothing."""

@@ -112,6 +112,7 @@ DOORS = (
     Door("threading", "checkpoints.abreast", "owns the threads that read packs or download them"),
     Door("threading", "training.journal", "the loop logs while the writer syncs to disk"),
     Door("threading", "checkpoints.store", "the writer commits while the mirror reads and retention deletes"),
+    Door("threading", "colab.drive", "Colab mounts Drive in the main thread only"),
     Door("threading", "remotes.throttled", "several uploads share one line"),
     Door("threading", "testing", "its remotes are used by the mirror's thread and by the test's"),
 )

@@ -6,9 +6,21 @@ import functools
 import os
 import subprocess
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+# Stand-ins for Drive and for buckets, and whatever waits for them: most of these tests are short, all together are not.
+_SLOW_TOGETHER = (
+    "cli/test_remotes.py",
+    "drive_server",
+    "drivefs",
+    "reliability",
+    "remotes/drive_api",
+    "remotes/test_drive_mount.py",
+    "remotes/test_filesystem.py",
+)
 
 IN_CI = os.environ.get("CI") == "true"
 
@@ -34,6 +46,15 @@ def why_no_gpu() -> str | None:
     import torch
 
     return None if torch.cuda.is_available() else "needs an NVIDIA GPU"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what is slow together."""
+    here = Path(__file__).parent
+    for item in items:
+        name = item.path.relative_to(here).as_posix() if item.path.is_relative_to(here) else ""
+        if name.startswith(_SLOW_TOGETHER):
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

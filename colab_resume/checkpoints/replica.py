@@ -146,7 +146,8 @@ class Replica:
         with self._store.pinned(manifest.name):
             if self._store.missing(manifest):
                 return  # retention was faster; the next look at the store no longer shows it
-            missing = self._catalog.missing(manifest)
+            # The smallest first: a mount begins to upload when the first file is closed.
+            missing = sorted(self._catalog.missing(manifest), key=lambda pack: manifest.packs[pack].size)
             self._gauge.begin(manifest.step, sum(manifest.packs[pack].size for pack in missing))
             jobs = [partial(self._upload_pack, manifest, pack) for pack in missing]
             abreast(jobs, self._gauge.advance, what="transfer", at_a_time=_AT_A_TIME)

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 from . import Remote
 
-__all__ = ["Space", "Swapping", "folders_of", "lag_of", "proof_of", "space_of", "swapping"]
+__all__ = ["Space", "Swapping", "folders_of", "lag_of", "mend", "proof_of", "space_of", "swapping"]
 
 
 @dataclass(frozen=True)
@@ -87,3 +87,16 @@ class _Proving(Protocol):
 def proof_of(remote: Remote) -> str:
     """By what it knows that something is stored, in words; empty where nothing is to be said about that."""
     return remote.proof_text if isinstance(remote, _Proving) else ""
+
+
+@runtime_checkable
+class _Mending(Protocol):
+    def mend(self) -> bool: ...
+
+
+def mend(remote: Remote) -> bool:
+    """Let a remote do what only the main thread may do about a failure, and may take minutes; whether it did anything.
+
+    Raises `RemoteUnavailable` if that failed.
+    """
+    return remote.mend() if isinstance(remote, _Mending) else False

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from . import Entry, Receipt, Remote, Source
-from .abilities import Space, Swapping, lag_of, proof_of, space_of, swapping
+from .abilities import Space, Swapping, lag_of, mend, proof_of, space_of, swapping
 
 __all__ = ["PrefixedRemote"]
 
@@ -28,6 +28,10 @@ class PrefixedRemote:
     def lag(self) -> float:
         """That of the remote inside."""
         return lag_of(self._inner)
+
+    def mend(self) -> bool:
+        """What the remote inside can do."""
+        return mend(self._inner)
 
     @property
     def proof_text(self) -> str:

@@ -14,7 +14,7 @@ from typing import BinaryIO, Protocol, TypeVar, cast
 
 from ..errors import RemoteUnavailable, UsageError
 from . import Entry, Receipt, Remote, Source
-from .abilities import Space, Swapping, folders_of, lag_of, proof_of, space_of, swapping
+from .abilities import Space, Swapping, folders_of, lag_of, mend, proof_of, space_of, swapping
 
 __all__ = ["Retrying"]
 
@@ -86,6 +86,10 @@ class Retrying:
     def lag(self) -> float:
         """That of the remote inside."""
         return lag_of(self._inner)
+
+    def mend(self) -> bool:
+        """What the remote inside can do."""
+        return mend(self._inner)
 
     @property
     def proof_text(self) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from ..errors import UsageError
 from . import Entry, Receipt, Remote, Source
-from .abilities import Space, Swapping, lag_of, proof_of, space_of, swapping
+from .abilities import Space, Swapping, lag_of, mend, proof_of, space_of, swapping
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -75,6 +75,10 @@ class Throttled:
     def lag(self) -> float:
         """That of the remote inside."""
         return lag_of(self._inner)
+
+    def mend(self) -> bool:
+        """What the remote inside can do."""
+        return mend(self._inner)
 
     @property
     def proof_text(self) -> str:

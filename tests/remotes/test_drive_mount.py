@@ -43,6 +43,23 @@ class TestOnDriveFS(RemoteContract):
         return DriveMount(remote.root)
 
 
+@pytest.fixture(scope="module")
+def rcloned(needs_fuse: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RcloneMount]:
+    """A mount by other people, for all tests of the contract."""
+    with RcloneMount(tmp_path_factory.mktemp("rclone")) as fs:
+        yield fs
+
+
+class TestOnRclone(RemoteContract):
+    @pytest.fixture
+    def remote(self, rcloned: RcloneMount) -> Remote:
+        return DriveMount(rcloned.mountpoint / f"run-{next(FOLDERS)}")
+
+    @pytest.fixture
+    def other(self, remote: DriveMount) -> Remote:
+        return DriveMount(remote.root)
+
+
 def on_drive(fs: DriveFS, name: str) -> bytes | None:
     """What a fresh VM would find under this name."""
     path = fs.cloud / "run" / name

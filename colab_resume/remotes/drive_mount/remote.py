@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
+from ...colab.drive import mount_drive
 from ...errors import NotThere, RemoteFull, RemoteUnavailable, UsageError
 from .. import Entry, Receipt, Source
 from ..abilities import Space
@@ -23,7 +24,9 @@ from .mount_table import mount_point, opened
 __all__ = ["DriveMount"]
 
 _BLOCK = 1 << 20
-_FIRST_LOOK, _LONGEST_LOOK = 0.05, 0.5
+_FIRST_LOOK, _LONGEST_LOOK = 0.05, 0.2
+_BLIND = 2.0
+"""Seconds for which an emptied file is left alone where nothing tells when Drive knows of it."""
 _PATIENCE = 120.0
 """Seconds for which Drive may be silent about a file, beside those that its bytes take at `_SLOWEST` bytes a second."""
 _SLOWEST = 200e3
@@ -78,6 +81,16 @@ class DriveMount:
         """Which proof this mount gives, found out with a small file that stays there; the folder is made if needed."""
         with self._reached("ask", "") as top, top.made(self._within) as folder:
             return folder.probed().proof
+
+    def mend(self) -> bool:
+        """Mount Drive again if it is gone or has died."""
+        try:
+            descriptor = opened(self._point)
+        except OSError:
+            descriptor = None
+        if descriptor is not None:
+            os.close(descriptor)
+        return descriptor is None and mount_drive(self._point)
 
     @property
     def proof_text(self) -> str:
@@ -194,7 +207,7 @@ class DriveMount:
         if self.proof is Proof.UNCOMMITTED:
             self._confirmed(folder, base, _NOTHING, 0)
         else:
-            self._wait(_LONGEST_LOOK)
+            self._wait(_BLIND)
 
     def _entry(self, folder: Folder, base: str, name: str) -> Entry | None:
         size = folder.size(base)
