@@ -179,7 +179,10 @@ class Replica:
         if good and manifest.rank < good[-1].rank:
             self._no_room.add(manifest.name)
             return True
-        gone = [*self._catalog.unreadable, *self._catalog.manifests.keys() & self._damaged]
+        if self._may_name_any_pack():
+            return False
+        # While nothing is good, what is damaged stays, too: it may be all that somebody has.
+        gone = [*self._catalog.unreadable, *self._catalog.manifests.keys() & self._damaged] if good else []
         gone = gone or [one.name for one in good[:-1]][:1]
         before = len(self._catalog.packs)
         self._delete(gone, [manifest], orphans_too=True)
@@ -204,8 +207,8 @@ class Replica:
             self._beaten = now
 
     def _sweep(self, *, orphans_too: bool) -> None:
-        """Delete what retention lets go. A manifest of a newer format may name any pack, so then nothing goes."""
-        if not all(isinstance(error, DamagedCheckpoint) for error in self._catalog.unreadable.values()):
+        """Delete what retention lets go."""
+        if self._may_name_any_pack():
             return
         local = self._local()
         keep = self._kept(local)
@@ -216,6 +219,10 @@ class Replica:
             gone += self._catalog.unreadable
         # What is still to be sent may refer to packs that are there already.
         self._delete(gone, [local[name] for name in keep & local.keys()], orphans_too=orphans_too)
+
+    def _may_name_any_pack(self) -> bool:
+        """Whether there is a manifest of a newer format: then nothing may go."""
+        return not all(isinstance(error, DamagedCheckpoint) for error in self._catalog.unreadable.values())
 
     def _delete(self, gone: Collection[str], wanted: Collection[Manifest], *, orphans_too: bool = False) -> None:
         """These checkpoints, and the packs that neither those that stay nor those that are `wanted` refer to."""

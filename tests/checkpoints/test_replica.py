@@ -405,6 +405,32 @@ def test_the_last_good_checkpoint_is_never_given_up(store: Store, clock: ManualC
     assert mirror.safe == second
 
 
+def test_a_full_remote_gives_up_nothing_beside_a_checkpoint_of_a_newer_version(
+    store: Store, clock: ManualClock
+) -> None:
+    """That one may name any pack."""
+    remote = Full(2 * 9000)
+    remote.put("checkpoints/0000000003-newone.json", BytesSource(sealed({"format": 99})))
+    mirror = mirroring(store, remote, clock)
+    for step in (1, 2):
+        commit(store, step, slab("a", step, 8000))
+        mirror.sync()
+    commit(store, 3, slab("a", 3, 8000))
+    with pytest.raises(RemoteFull):
+        mirror.sync()
+    assert not [name for verb, name in remote.seen if verb == "delete"]
+
+
+def test_a_full_remote_keeps_what_is_damaged_while_nothing_is_good(store: Store, clock: ManualClock) -> None:
+    """It may be all that somebody has."""
+    remote = Full(1000)
+    remote.put("checkpoints/0000000003-aaaaaa.json", BytesSource(b"torn"))
+    commit(store, 1, slab("a", 1, 8000))
+    with pytest.raises(RemoteFull):
+        mirroring(store, remote, clock).sync()
+    assert remote.names("checkpoints") == ["0000000003-aaaaaa.json"]
+
+
 def test_what_has_arrived_of_a_checkpoint_is_not_given_up_for_the_rest(tmp_path: Path, clock: ManualClock) -> None:
     """Half of it fits beside the old ones; that half is sent once."""
     remote = Full(5 * 4500)
