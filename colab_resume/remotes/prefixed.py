@@ -7,36 +7,24 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from . import Entry, Receipt, Remote, Source
-from .abilities import Space, Swapping, lag_of, mend, proof_of, space_of, swapping
+from .abilities import Swapping, swapping
+from .around import Around
 
 __all__ = ["PrefixedRemote"]
 
 
-class PrefixedRemote:
+class PrefixedRemote(Around):
     """The part of `inner` below `folder`, as a remote of its own."""
 
     def __init__(self, inner: Remote, folder: str) -> None:
-        self._inner = inner
+        super().__init__(inner)
+        # Asked once, at the start: a mount has to look for the answer, and whoever asks for a status must not wait.
+        self._confirms = inner.confirms
         self._folder = folder
-        self.confirms = inner.confirms
-
-    def space(self) -> Space | None:
-        """That of the whole remote."""
-        return space_of(self._inner)
 
     @property
-    def lag(self) -> float:
-        """That of the remote inside."""
-        return lag_of(self._inner)
-
-    def mend(self) -> bool:
-        """What the remote inside can do."""
-        return mend(self._inner)
-
-    @property
-    def proof_text(self) -> str:
-        """That of the remote inside."""
-        return proof_of(self._inner)
+    def confirms(self) -> bool:
+        return self._confirms
 
     def swapping(self) -> Swapping | None:
         """The means of the whole remote, below the folder."""

@@ -14,7 +14,8 @@ from typing import BinaryIO, Protocol, TypeVar, cast
 
 from ..errors import RemoteUnavailable, UsageError
 from . import Entry, Receipt, Remote, Source
-from .abilities import Space, Swapping, folders_of, lag_of, mend, proof_of, space_of, swapping
+from .abilities import Space, Swapping, folders_of, space_of, swapping
+from .around import Around
 
 __all__ = ["Retrying"]
 
@@ -27,7 +28,7 @@ _JITTER = random.Random()
 """A generator of its own: this runs beside the training, whose numbers must not depend on the weather."""
 
 
-class Retrying:
+class Retrying(Around):
     """`inner`, tried up to `attempts` times; the ceiling of the waits doubles from `first_wait` to `longest_wait`."""
 
     def __init__(
@@ -47,7 +48,7 @@ class Retrying:
                 f"first_wait={first_wait} and longest_wait={longest_wait} are no growing waits",
                 hint="use 0 <= first_wait <= longest_wait, in seconds",
             )
-        self._inner = inner
+        super().__init__(inner)
         self._attempts = attempts
         self._first_wait = first_wait
         self._longest_wait = longest_wait
@@ -56,10 +57,6 @@ class Retrying:
 
     def __repr__(self) -> str:
         return f"Retrying({self._inner!r})"
-
-    @property
-    def confirms(self) -> bool:
-        return self._inner.confirms
 
     def list(self, folder: str) -> Sequence[Entry]:
         return self._ask(lambda: self._inner.list(folder))
@@ -81,20 +78,6 @@ class Retrying:
     def folders(self) -> Sequence[str]:
         """What the remote inside says."""
         return self._ask(lambda: folders_of(self._inner))
-
-    @property
-    def lag(self) -> float:
-        """That of the remote inside."""
-        return lag_of(self._inner)
-
-    def mend(self) -> bool:
-        """What the remote inside can do."""
-        return mend(self._inner)
-
-    @property
-    def proof_text(self) -> str:
-        """That of the remote inside."""
-        return proof_of(self._inner)
 
     def swapping(self) -> Swapping | None:
         """The means of the remote inside, tried again, too."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 
 from ..errors import UsageError
 from . import Entry, Receipt, Remote, Source
-from .abilities import Space, Swapping, lag_of, mend, proof_of, space_of, swapping
+from .around import Around
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -41,7 +41,7 @@ def _plain(limit: str | float) -> float:
     return math.nan if isinstance(limit, str) else float(limit)
 
 
-class Throttled:
+class Throttled(Around):
     """`inner`, except that all its uploads together take at most `rate` bytes a second on average."""
 
     def __init__(
@@ -52,7 +52,7 @@ class Throttled:
         wait: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self._rate = rate
         self._wait = wait
         self._clock = clock
@@ -62,32 +62,6 @@ class Throttled:
 
     def __repr__(self) -> str:
         return f"Throttled({self._inner!r}, {self._rate:.0f})"
-
-    @property
-    def confirms(self) -> bool:
-        return self._inner.confirms
-
-    def space(self) -> Space | None:
-        """What the remote inside says."""
-        return space_of(self._inner)
-
-    @property
-    def lag(self) -> float:
-        """That of the remote inside."""
-        return lag_of(self._inner)
-
-    def mend(self) -> bool:
-        """What the remote inside can do."""
-        return mend(self._inner)
-
-    @property
-    def proof_text(self) -> str:
-        """That of the remote inside."""
-        return proof_of(self._inner)
-
-    def swapping(self) -> Swapping | None:
-        """The means of the remote inside; it is for small contents."""
-        return swapping(self._inner)
 
     def list(self, folder: str) -> Sequence[Entry]:
         return self._inner.list(folder)
