@@ -106,7 +106,7 @@ class SessionRecord:
         """A sign of life; whoever gives one has not ended, even if the user had interrupted it before."""
         return replace(self, heartbeat=max(self.heartbeat, now), step=step, ended=None)
 
-    def end(self, how: Ending, now: float) -> SessionRecord:
+    def end(self, how: Ending, now: float, *, error: str = "") -> SessionRecord:  # noqa: ARG002
         return replace(self, heartbeat=max(self.heartbeat, now), ended=how)
 
     def save(self, folder: Path) -> None:
