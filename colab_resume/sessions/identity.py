@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 Ending = Literal["clean", "interrupted", "failed", "exited"]
-"""By `run.finish()`, by the user's interrupt, by an exception; "exited": its process ended in peace without any of them."""
+"""By `run.finish()`, by the user's interrupt, by an exception; "exited": its process ended in peace without them."""
 
 _ALPHABET = string.ascii_lowercase + string.digits
 _LARGEST = 64 * 1024
@@ -115,7 +115,7 @@ class SessionRecord:
 
     @property
     def first_step(self) -> int | None:
-        """The step it went on from, which is how a checkpoint's name begins (`0000001240-k3f9a2`); None if it is odd."""
+        """The step it went on from, with which a checkpoint's name begins (`0000001240-k3f9a2`); None if it is odd."""
         if self.restored is None:
             return 0
         digits = re.match(r"[0-9]{1,18}(?=-)", self.restored)

@@ -1,7 +1,7 @@
-"""The facts about this process and the machine it runs on, found out by looking; nothing is imported, started or asked.
+"""The facts about this process and its machine, found out by looking; nothing is imported, started or asked.
 
-They tell one process, one machine and one way of dying from another. Whatever cannot be found out here is unknown, which
-is no error. Where to look can be given, for tests.
+They tell one process, one machine and one way of dying from another. What cannot be found out here is unknown, which is
+no error. Where to look can be given, for tests.
 """
 
 from __future__ import annotations
