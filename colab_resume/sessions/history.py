@@ -6,7 +6,6 @@ an estimate: a session knows how many steps it made in its life, not how long ea
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -53,7 +52,7 @@ def lost_work(records: Sequence[SessionRecord], restored_step: int, now: float) 
 def summary(records: Sequence[SessionRecord], restored_step: int, now: float) -> Summary:
     """The present session counts as a restart, and what its restore lost is part of `lost`."""
     ordered = sorted(records, key=_order)
-    restored = [_first_step(record) for record in ordered[1:]] + [restored_step]
+    restored = [record.first_step for record in ordered[1:]] + [restored_step]
     lost = [
         _duration(record, max(0, record.step - step))
         for record, step in zip(ordered, restored, strict=False)
@@ -75,7 +74,7 @@ def mean_life(records: Sequence[SessionRecord]) -> float | None:
     A session that was ended on purpose tells only that it would have lived longer. The time that all of them lived
     counts, divided by the ends that nobody wanted, as if one of those had been seen after an hour.
     """
-    worked = [record for record in records if record.step > (_first_step(record) or 0)]
+    worked = [record for record in records if record.step > (record.first_step or 0)]
     if not worked:
         return None
     unwanted = sum(record.ended in (None, "failed") for record in worked)
@@ -86,19 +85,11 @@ def _order(record: SessionRecord) -> tuple[float, str]:
     return record.started, record.id
 
 
-def _first_step(record: SessionRecord) -> int | None:
-    """The step it went on from, which is how a checkpoint's name begins (`0000001240-k3f9a2`)."""
-    if record.restored is None:
-        return 0
-    digits = re.match(r"[0-9]+(?=-)", record.restored)
-    return int(digits.group()) if digits else None
-
-
 def _duration(record: SessionRecord, steps: int) -> float | None:
     """How long `steps` take at the pace of that session."""
     if steps == 0:
         return 0.0
-    first = _first_step(record)
+    first = record.first_step
     if first is None or record.step <= first:
         return None
     return (record.heartbeat - record.started) * steps / (record.step - first)
