@@ -291,7 +291,7 @@ class Run:
             return
         if not self._saving.ended:
             error = getattr(sys, "last_value", None) if self._was_left and not has_cells() else None
-            how, why = _ending(error) if error is not None else ("interrupted", "")
+            how, why = _ending(error) if error is not None else ("exited", "")
             lacking = part(self._saving, how, seconds=_EXIT_SECONDS, error=why).lacking
             if lacking:
                 warn(f"{self.name}: {lacking}")

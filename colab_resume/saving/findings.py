@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,8 +13,10 @@ from ..remotes import Remote
 from ..remotes.abilities import Space, proof_of, space_of
 from ..restore import Progress, Search, find
 from ..sessions.earlier import earlier_sessions
+from ..sessions.happened import Happened, what_happened
 from ..sessions.history import LostWork, Summary, lost_work, summary
 from ..sessions.identity import SessionRecord
+from ..sessions.kernel_log import Restart
 from ..training.journal import Mark, Record, lost_records
 from ..training.provenance import changes, provenance
 
@@ -25,6 +28,7 @@ class Findings:
     """`proof` and `space` are what the remote says of itself; `provenance` is how things are now."""
 
     search: Search
+    happened: Happened
     earlier: tuple[SessionRecord, ...]
     lost_records: tuple[Record, ...]
     lost: LostWork
@@ -42,6 +46,11 @@ class Findings:
     def first_step(self) -> int:
         """The step that the session begins at."""
         return self.good.step if self.good else 0
+
+    @property
+    def number(self) -> int:
+        """Which session of the run this one is, counted from 1."""
+        return 1 + max([record.number for record in self.earlier] + [len(self.earlier)])
 
     @property
     def mark(self) -> Mark | None:
@@ -72,16 +81,25 @@ class Findings:
         return None if free is None else free + self.search.on_remote
 
 
-def look_around(store: Store, remote: Remote | None, *, session: str, progress: Progress) -> Findings:
-    """Look through store and remote. Raises what `find` raises."""
+def look_around(
+    store: Store,
+    remote: Remote | None,
+    present: SessionRecord,
+    *,
+    restarts: Sequence[Restart],
+    takeover: bool,
+    progress: Progress,
+) -> Findings:
+    """Look through store and remote, for the session of the record `present`. Raises what `find` raises."""
     search = find(store, remote, progress=progress)
     good = search.good.manifest if search.good else None
     first_step = good.step if good else 0
     mark = Mark.from_json(good.journal) if good else None
-    earlier = tuple(earlier_sessions(store.sessions, remote, but=session))
+    earlier = tuple(earlier_sessions(store.sessions, remote, but=present.id))
     now = time.time()
     return Findings(
         search=search,
+        happened=what_happened(earlier, present, now=now, takeover=takeover, restarts=restarts),
         earlier=earlier,
         lost_records=lost_records(store.root / "journal", mark) if mark else (),
         lost=lost_work(earlier, first_step, now),

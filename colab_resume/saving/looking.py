@@ -23,6 +23,8 @@ def status_of(
         run=run,
         session=saving.session,
         at=time.time(),
+        happened=found.happened.text,
+        advice=found.happened.advice,
         place=place,
         ended=saving.ended,
         step=step,

@@ -31,7 +31,9 @@ from ..remotes.abilities import mend
 from ..restore import Progress
 from ..sessions.history import mean_life
 from ..sessions.identity import Ending, SessionRecord, begin_session, new_session_id
+from ..sessions.kernel_log import kernel_restarts
 from ..sessions.lease import lease_for
+from ..sessions.machine import count_oom_kills, look
 from ..training.cadence import Cadence
 from ..training.capture.capture import Capture
 from ..training.capture.live import LiveState
@@ -40,7 +42,7 @@ from ..training.every import EveryEpochs
 from ..training.journal import Journal, Scalar
 from ..training.limit import SessionLimit
 from ..training.position import Position
-from ..training.provenance import versions
+from ..training.provenance import gpu_name, versions
 from ..training.replay import Replay
 from ..training.slowdown import Slowdown
 from ..writer import Draft, Writer
@@ -53,7 +55,8 @@ __all__ = ["Saving"]
 class Saving:
     """Opened for one session. `found` says what was there; its `good` checkpoint is what the session goes on from.
 
-    `owned`: as for `Capture`. `takeover`: go on also if another session lives. `tell` hears what is waited for.
+    `owned`: as for `Capture`. `takeover`: go on also if another session lives. `place`: where this is, in words. `tell`
+    hears what is waited for.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class Saving:
         progress: Progress,
         owned: Callable[[], set[int]],
         takeover: bool = False,
+        place: str = "",
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.session = new_session_id()
@@ -88,21 +92,26 @@ class Saving:
         self._remote = remote
         self.store = Store(root, session=self.session)
         try:
+            here = look(gpu=gpu_name(), place=place)
             self._record = begin_session(
-                session=self.session, now=time.time(), step=0, restored=None, versions=versions()
+                session=self.session, now=time.time(), step=0, restored=None, versions=versions(), machine=here
             )
             self._lease = None if remote is None else lease_for(remote, self._record, tell=tell)
             if self._lease is not None:
                 # A remote that takes nothing is no reason not to train; before anything is sent it is asked again.
                 with suppress(RemoteError):
                     self._lease.acquire(takeover=takeover)
-            self._open(remote, progress)
+            restarts = kernel_restarts(kernel_id=here.kernel_id)
+            self.found = look_around(
+                self.store, remote, self._record, restarts=restarts, takeover=takeover, progress=progress
+            )
+            self._open(remote)
         except BaseException:
             self.store.close()
             raise
 
-    def _open(self, remote: Remote | None, progress: Progress) -> None:
-        self.found = found = look_around(self.store, remote, session=self.session, progress=progress)
+    def _open(self, remote: Remote | None) -> None:
+        found = self.found
         self.saved = found.good
         self._step = found.first_step
         self._tried = found.good is not None
@@ -116,7 +125,13 @@ class Saving:
             self.options.every, budget=self.options.budget, mttf=mean_life(found.earlier), clock=time.monotonic
         )
         self.limit = SessionLimit(self.options.limit_seconds, began=self._record.started)
-        self._record = replace(self._record, step=self._step, restored=found.good.name if found.good else None)
+        self._record = replace(
+            self._record,
+            step=self._step,
+            restored=found.good.name if found.good else None,
+            number=found.number,
+            began_by=found.happened.kind,
+        )
         self.writer = Writer(self.store, self.journal, self._written)
         self.mirror: Mirroring = NoMirror() if remote is None else Mirror(self._replica(remote))
 
@@ -363,4 +378,12 @@ class Saving:
 
     def _alive(self) -> SessionRecord:
         record = replace(self._record, lease=self._lease.number if self._lease is not None else 0)
-        return record if record.ended else record.beat(time.time(), self._step)
+        if record.ended:
+            return record
+        return record.beat(
+            time.time(),
+            self._step,
+            saves=self.saves,
+            saving_seconds=self.stall_seconds + self.slowed_seconds,
+            oom_kills=count_oom_kills(),
+        )

@@ -119,7 +119,7 @@ def test_a_finished_run_that_is_started_again_has_the_same_history(tmp_path: Pat
 @pytest.mark.parametrize(
     ("leave", "left_as"),
     [
-        ("sys.exit(0)", (0, "interrupted")),
+        ("sys.exit(0)", (0, "exited")),
         ("signal.raise_signal(signal.SIGINT)", (-2, "interrupted")),
         ("raise ValueError('a mistake')", (1, "failed")),
     ],
