@@ -7,20 +7,24 @@ interrupt always comes through at once.
 
 Python calls handlers of signals in the main thread only, between two instructions of its own
 (https://docs.python.org/3/library/signal.html#execution-of-python-signal-handlers); a notebook's kernel sets its
-handler anew for each cell, so this one is set at each boundary and put back when no loop is left.
+handler anew for each cell, so this one is set at each boundary and put back when no loop is left. A loop that was left
+by an exception never says so; but the code that runs it is not on the stack any more, and then nothing is held back.
 """
 
 from __future__ import annotations
 
+import inspect
 import signal
+import sys
 import threading
 from collections.abc import Callable
-from types import FrameType
+from types import CodeType, FrameType
 
 __all__ = ["HeldInterrupt"]
 
 _PATIENCE = (5.0, 30.0)
 _SAY_AFTER = 1.0
+_PACKAGE = __name__.partition(".")[0]
 
 
 class HeldInterrupt:
@@ -40,6 +44,7 @@ class HeldInterrupt:
         self._pace = pace
         self._tell = tell
         self._patience = patience
+        self._code: CodeType | None = None
         self._timers: list[threading.Timer] = []
         self.held = False
         """Whether there was an interrupt that has not come through yet."""
@@ -48,6 +53,7 @@ class HeldInterrupt:
         """A loop runs from now on. Only the handler that Python brings is replaced: another one has its own reasons."""
         if threading.current_thread() is not threading.main_thread():
             return
+        self._code = _code_of_loop(sys._getframe())
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
             signal.signal(signal.SIGINT, self._interrupted)
 
@@ -59,7 +65,7 @@ class HeldInterrupt:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def _interrupted(self, number: int, frame: FrameType | None) -> None:
-        if self.held or not self._may_hold():
+        if self.held or not self._may_hold() or not _is_running(self._code, frame):
             self._forget()
             signal.default_int_handler(number, frame)
         self.held = True
@@ -88,3 +94,20 @@ class HeldInterrupt:
         ident = threading.main_thread().ident
         if self.held and ident is not None:
             signal.pthread_kill(ident, signal.SIGINT)
+
+
+def _code_of_loop(frame: FrameType | None) -> CodeType | None:
+    """The code whose `for` asks us for the next turn, also through generators such as tqdm's, which are not on the
+    stack while the body of the loop runs."""
+    while frame is not None:
+        ours = str(frame.f_globals.get("__name__", "")).partition(".")[0] == _PACKAGE
+        if not ours and not frame.f_code.co_flags & inspect.CO_GENERATOR:
+            return frame.f_code
+        frame = frame.f_back
+    return None
+
+
+def _is_running(code: CodeType | None, frame: FrameType | None) -> bool:
+    while frame is not None and frame.f_code is not code:
+        frame = frame.f_back
+    return frame is not None

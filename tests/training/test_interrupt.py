@@ -22,7 +22,6 @@ def new() -> Iterator[Callable[..., HeldInterrupt]]:
     def make(**options: object) -> HeldInterrupt:
         settings = {"may_hold": lambda: True, "pace": lambda: 0.0, "tell": lambda line: None, **options}
         made.append(HeldInterrupt(**settings))  # type: ignore[arg-type]
-        made[-1].watch()
         return made[-1]
 
     yield make
@@ -38,6 +37,7 @@ def interrupt() -> None:
 def test_the_first_one_is_held_back_and_the_second_comes_through(new: Callable[..., HeldInterrupt]) -> None:
     """And after that nothing is held back any more."""
     held = new()
+    held.watch()
     interrupt()
     assert held.held
     with pytest.raises(KeyboardInterrupt):
@@ -48,6 +48,7 @@ def test_the_first_one_is_held_back_and_the_second_comes_through(new: Callable[.
 def test_it_comes_through_where_no_step_is_under_way(new: Callable[..., HeldInterrupt]) -> None:
     """On the way back after a restart, outside of loops, ..."""
     held = new(may_hold=lambda: False)
+    held.watch()
     with pytest.raises(KeyboardInterrupt):
         interrupt()
     assert not held.held
@@ -55,7 +56,7 @@ def test_it_comes_through_where_no_step_is_under_way(new: Callable[..., HeldInte
 
 def test_it_comes_through_when_no_boundary_comes(new: Callable[..., HeldInterrupt]) -> None:
     """Also while the main thread waits for something that never happens."""
-    new(patience=(0.05, 0.05))
+    new(patience=(0.05, 0.05)).watch()
     with pytest.raises(KeyboardInterrupt):
         interrupt()
         threading.Event().wait(60)
@@ -71,6 +72,7 @@ def test_it_is_held_back_for_two_steps(new: Callable[..., HeldInterrupt]) -> Non
         said.set()
 
     held = new(pace=lambda: 8.0, tell=tell)
+    held.watch()
     interrupt()
     assert said.wait(30)
     held.leave()
@@ -81,6 +83,7 @@ def test_it_is_held_back_for_two_steps(new: Callable[..., HeldInterrupt]) -> Non
 def test_leaving_puts_the_old_handler_back(new: Callable[..., HeldInterrupt]) -> None:
     """And what was held back is forgotten: nothing comes through later."""
     held = new(patience=(0.01, 0.01))
+    held.watch()
     interrupt()
     held.leave()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
@@ -114,3 +117,33 @@ def test_another_thread_watches_nothing(new: Callable[..., HeldInterrupt]) -> No
     thread.start()
     thread.join()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def _boundaries(held: HeldInterrupt) -> Iterator[int]:
+    for turn in range(3):
+        held.watch()
+        yield turn
+
+
+def test_a_loop_through_a_generator_is_a_loop(new: Callable[..., HeldInterrupt]) -> None:
+    """As in `for x in tqdm(run.batches(loader))`: what asks for the next turn does not run while the body does."""
+    held = new()
+    for _ in (turn for turn in _boundaries(held)):
+        interrupt()
+        assert held.held
+        break
+
+
+def test_after_an_exception_nothing_is_held_back(new: Callable[..., HeldInterrupt]) -> None:
+    """The loop never said that it was left, as the traceback keeps it alive."""
+    held = new()
+
+    def train() -> None:
+        for _ in _boundaries(held):
+            raise ValueError("a mistake")
+
+    with pytest.raises(ValueError, match="a mistake") as kept:
+        train()
+    assert kept.traceback
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
