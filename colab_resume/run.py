@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 
 from .checking import Report, check
 from .checkpoints.retention import Best, Keep
-from .colab.runtime import local_disk
+from .colab.place import local_disk
 from .course import CLOSE_SECONDS, Course
 from .display.text import report, say, warn
 from .errors import ColabResumeError, UsageError
