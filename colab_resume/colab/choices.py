@@ -17,7 +17,8 @@ class Choices:
     """Texts by name, below `folder`. A file that cannot be read has nothing to say, so the user is asked again."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        self._path = (Path.home() / ".colab_resume" if folder is None else folder) / _FILE
+        self.folder = Path.home() / ".colab_resume" if folder is None else folder
+        self._path = self.folder / _FILE
 
     def get(self, name: str) -> str | None:
         """What was chosen, if something was."""

@@ -83,14 +83,8 @@ class DriveMount:
             return folder.probed().proof
 
     def mend(self) -> bool:
-        """Mount Drive again if it is gone or has died."""
-        try:
-            descriptor = opened(self._point)
-        except OSError:
-            descriptor = None
-        if descriptor is not None:
-            os.close(descriptor)
-        return descriptor is None and mount_drive(self._point)
+        """Mount Drive again if it is gone or has died; whether it is there in the end."""
+        return mount_drive(self._point)
 
     @property
     def proof_text(self) -> str:
