@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Protocol
 
-from ..errors import Unanswered, UsageError
+from ..errors import UsageError
 
 __all__ = ["Asking", "Prompts", "current", "takeover", "use"]
 
@@ -27,8 +27,8 @@ class Asking(Protocol):
     def credentials(self, text: str) -> Path:
         """Which file holds the credentials?"""
 
-    def confirm(self, text: str, *, button: str) -> bool:
-        """May that be done? `button`: what is then done, in a word or two. True only for a clear yes."""
+    def confirm(self, text: str, *, button: str, about: str) -> bool:
+        """May that be done? `button`: what is then done, in a word or two; `about`: to what. True for a clear yes."""
 
 
 class Prompts:
@@ -47,7 +47,7 @@ class Prompts:
             raise UsageError("no file was named", hint="call it again and give the path of a JSON file")
         return Path(given).expanduser()
 
-    def confirm(self, text: str, *, button: str) -> bool:
+    def confirm(self, text: str, *, button: str, about: str) -> bool:  # noqa: ARG002 - the question is asked at once
         return _asked(text, f"{button}? [y/N] ").lower() in ("y", "yes")
 
 
@@ -77,13 +77,11 @@ def current() -> Asking:
 def takeover(run: str, why: str) -> bool:
     """Whether the run is to be taken over from the session that works on it; `why` says which that is.
 
-    Raises `Unanswered` where the answer comes later. False where nobody can be asked: then the refusal stands.
+    False also where nobody can be asked, or where the answer comes later, to a form that is then shown: the refusal
+    stands, and the call that was refused asks again when it is made again.
     """
+    text = f"run {run!r}: {why}. If you take it over, that session stops writing and keeps its checkpoints."
     try:
-        return current().confirm(
-            f"run {run!r}: {why}. That session would stop writing and keep its checkpoints.", button="take over"
-        )
-    except Unanswered:
-        raise
+        return current().confirm(text, button="take over", about=run)
     except UsageError:
         return False

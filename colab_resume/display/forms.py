@@ -6,6 +6,7 @@ the answer, and when the same cell is run again, the question takes it.
 
 from __future__ import annotations
 
+import html
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +27,7 @@ class Forms:
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._answers: dict[str, tuple[float, str]] = {}
+        self._answers: dict[tuple[str, str], tuple[float, str]] = {}
 
     def say(self, line: str) -> None:
         print(f"colab_resume · {line}", flush=True)
@@ -37,38 +38,38 @@ class Forms:
     def credentials(self, text: str) -> Path:
         return Path(self._answer(text, "use this file", field="JSON file")).expanduser()
 
-    def confirm(self, text: str, *, button: str) -> bool:
-        return bool(self._answer(text, button))
+    def confirm(self, text: str, *, button: str, about: str) -> bool:
+        return bool(self._answer(text, button, about=about))
 
-    def _answer(self, text: str, button: str, *, field: str | None = None, proposed: str = "") -> str:
-        at, answer = self._answers.pop(button, (0.0, ""))
+    def _answer(self, text: str, button: str, *, about: str = "", field: str | None = None, proposed: str = "") -> str:
+        at, answer = self._answers.pop((button, about), (0.0, ""))
         if answer and self._clock() - at < _VALID_SECONDS:
             return answer
-        self._show(text, button, field, proposed)
+        self._show(text, button, about, field, proposed)
         verb = "fill in the form above" if field else f"click {button!r} above if that is meant"
         raise Unanswered(verb, hint="then run this cell again")
 
-    def _show(self, text: str, button: str, field: str | None, proposed: str) -> None:
+    def _show(self, text: str, button: str, about: str, field: str | None, proposed: str) -> None:
         import ipywidgets
         from IPython.display import display
 
         wide = {"width": "auto", "max_width": "40em"}
         entry = ipywidgets.Text(value=proposed, description=f"{field}:", layout=wide) if field else None
         click = ipywidgets.Button(description=button, button_style="primary")
-        answered = ipywidgets.Label(value="")
+        answered = ipywidgets.Label(value="Then run this cell again.")
 
         def clicked(_button: Any) -> None:
             answer = entry.value.strip() if entry is not None else button
             if not answer:
                 answered.value = f"Name a {field}."
                 return
-            self._answers[button] = (self._clock(), answer)
+            self._answers[button, about] = (self._clock(), answer)
             for control in (click, *([entry] if entry is not None else [])):
                 control.disabled = True
             answered.value = "Noted. Now run this cell again."
 
         click.on_click(clicked)
-        question = ipywidgets.HTML(value=f"<b>colab_resume</b> · {_escaped(text)}")
+        question = ipywidgets.HTML(value=f"<b>colab_resume</b> · {html.escape(text, quote=False)}")
         controls = [question, *([entry] if entry is not None else []), ipywidgets.HBox([click, answered])]
         form = ipywidgets.VBox(controls)
         form.add_class(FORM_CLASS)
@@ -82,9 +83,3 @@ def forms_if_possible() -> Forms | None:
     except ImportError:
         return None
     return Forms()
-
-
-def _escaped(text: str) -> str:
-    for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
-        text = text.replace(character, entity)
-    return text
