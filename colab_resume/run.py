@@ -16,7 +16,7 @@ from typing import Any, Literal, TypeVar
 from .checking import Report, check
 from .checkpoints.retention import Best, Keep
 from .colab.cells import has_cells, watch_cells
-from .colab.runtime import local_disk
+from .colab.place import local_disk
 from .course import CLOSE_SECONDS, Course
 from .display.text import report, say, warn
 from .errors import UsageError
