@@ -40,4 +40,4 @@ def date(at: float, zone: tzinfo | None = None) -> str:
 
 
 def _at(seconds: float, zone: tzinfo | None) -> datetime:
-    return (_EPOCH + timedelta(seconds=min(max(seconds, 2 * 86400.0), _LATEST))).astimezone(zone)
+    return (_EPOCH + timedelta(seconds=min(seconds, _LATEST))).astimezone(zone)
