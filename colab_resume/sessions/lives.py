@@ -11,7 +11,7 @@ from ..status import Life
 from .history import in_order, steps_again, took
 from .identity import SessionRecord
 from .liveness import SILENT_SECONDS
-from .telling import short_gpu
+from .telling import is_rented, short_gpu
 
 __all__ = ["lives"]
 
@@ -45,7 +45,7 @@ def _life(record: SessionRecord, lost: int, *, is_present: bool, now: float) -> 
         last_sign=max(record.heartbeat, record.started),
         ended=record.ended or "",
         lives=alive,
-        machine=", ".join(text for text in (record.place, record.host, short_gpu(record.gpu)) if text),
+        machine=_machine(record),
         first_step=record.first_step or 0,
         last_step=record.step,
         lost_steps=lost,
@@ -54,3 +54,9 @@ def _life(record: SessionRecord, lost: int, *, is_present: bool, now: float) -> 
         saving_seconds=record.saving_seconds,
         why=record.began_by,
     )
+
+
+def _machine(record: SessionRecord) -> str:
+    """The name of a machine that comes and goes says nothing."""
+    host = "" if is_rented(record.place) else record.host
+    return ", ".join(text for text in (record.place, host, short_gpu(record.gpu)) if text)

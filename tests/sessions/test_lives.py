@@ -68,7 +68,7 @@ def test_what_a_record_says_is_in_the_life() -> None:
         saving_seconds=2.5,
         why="first start",
     )
-    assert (second.machine, second.ended, third.ended, third.lives) == ("Google Colab, vm, T4", "", "failed", False)
+    assert (second.machine, second.ended, third.ended, third.lives) == ("Google Colab, T4", "", "failed", False)
 
 
 def test_a_session_that_gave_a_sign_of_life_just_now_may_live() -> None:
