@@ -9,7 +9,7 @@ from datetime import tzinfo
 from .identity import SessionRecord
 from .times import moment, span
 
-__all__ = ["Tale", "advice_for", "gpu_change", "is_rented", "text_for"]
+__all__ = ["Tale", "advice_for", "gpu_change", "is_rented", "short_gpu", "text_for"]
 
 _MEMORY = "take a smaller batch, fewer DataLoader workers, or keep less in memory: what was too much would be so again"
 _TEXTS = {
@@ -107,8 +107,12 @@ def gpu_change(last: SessionRecord, present: SessionRecord) -> str:
     """As "T4 -> A100"; empty if it is the same kind, or if nobody knows what one of them had."""
     if last.gpu == present.gpu or not all(one.gpu or one.place for one in (last, present)):
         return ""
-    before, now = (_MAKERS.sub("", one.gpu) or "none" for one in (last, present))
-    return f"{before} -> {now}"
+    return f"{short_gpu(last.gpu) or 'none'} -> {short_gpu(present.gpu) or 'none'}"
+
+
+def short_gpu(name: str) -> str:
+    """A GPU's name without those of its makers: "Tesla T4" is a T4."""
+    return _MAKERS.sub("", name)
 
 
 def _filled(pattern: str, words: dict[str, str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, tzinfo
 
-__all__ = ["date", "moment", "span"]
+__all__ = ["clock", "date", "day", "moment", "span"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = 253402300800.0 - 2 * 86400.0
@@ -28,10 +28,19 @@ def span(seconds: float) -> str:
 
 def moment(at: float, now: float, zone: tzinfo | None = None) -> str:
     """The time of day, with the date if that is another one than `now`; in the local time zone unless one is given."""
-    there, here = _at(at, zone), _at(now, zone)
-    if there.date() == here.date():
-        return f"{there:%H:%M:%S}"
-    return f"{there:%b} {there.day}, {there:%H:%M}" if there.year == here.year else f"{there:%Y-%m-%d %H:%M}"
+    today = _at(at, zone).date() == _at(now, zone).date()
+    return f"{_at(at, zone):%H:%M:%S}" if today else f"{day(at, now, zone)}, {clock(at, zone)}"
+
+
+def day(at: float, now: float, zone: tzinfo | None = None) -> str:
+    """`Nov 20`, with the year if that is another one than `now`."""
+    there = _at(at, zone)
+    return f"{there:%b} {there.day}" if there.year == _at(now, zone).year else f"{there:%Y-%m-%d}"
+
+
+def clock(at: float, zone: tzinfo | None = None) -> str:
+    """The time of day to the minute."""
+    return f"{_at(at, zone):%H:%M}"
 
 
 def date(at: float, zone: tzinfo | None = None) -> str:
@@ -40,4 +49,4 @@ def date(at: float, zone: tzinfo | None = None) -> str:
 
 
 def _at(seconds: float, zone: tzinfo | None) -> datetime:
-    return (_EPOCH + timedelta(seconds=min(max(seconds, 2 * 86400.0), _LATEST))).astimezone(zone)
+    return (_EPOCH + timedelta(seconds=min(seconds, _LATEST))).astimezone(zone)
