@@ -44,12 +44,13 @@ class Course:
     """
 
     def __init__(
-        self, name: str, root: Path, remote: Remote | None, options: Options, *, takeover: bool = False
+        self, name: str, root: Path, remote: Remote | None, options: Options, *, takeover: bool = False, place: str = ""
     ) -> None:
         self._name = name
         self._root = root
         self._remote = remote
         self._options = options
+        self._place = place
         self.tracking = Tracking()
         self.tracking.before_step = self._before_step
         self.loops = Loops(self)
@@ -66,6 +67,7 @@ class Course:
             progress=byte_bar,
             owned=self.tracking.owned,
             takeover=takeover,
+            place=self._place,
             tell=lambda line: say(f"{self._name} · {line}"),
         )
         self.saving.best = self._best
@@ -135,9 +137,12 @@ class Course:
             warn(f"{self._name}: {line}")
         self._room_told = line
 
-    def set_up(self) -> None:
+    def set_up(self, *, takeover: bool = False) -> None:
         """`setup` was called again."""
         self._set_up_again = True
+        if takeover and self.saving.is_overtaken:
+            self._rewind("it is taken back", takeover=True)
+            return
         self.saving.mend()
         if self.moved and not self.loops.between_steps:
             self._rewind("it was interrupted")
@@ -153,16 +158,17 @@ class Course:
         if self.loops.cursor.waits_for_no_loop and self.loops.cursor.step:
             self.arrived()
 
-    def _rewind(self, why: str) -> None:
+    def _rewind(self, why: str, *, takeover: bool = False) -> None:
         """Begin a new session in this process, at the newest checkpoint."""
         self.saving.writer.wait(None)
         if self.moved and self.saving.saved is None:
             raise UsageError(
                 f"{why}, and nothing was saved to go back to", hint="restart the kernel, and run the cells again"
             )
-        self.saving.end("interrupted")
+        if not self.saving.ended:
+            self.saving.end("interrupted")
         self.saving.close(CLOSE_SECONDS)
-        self._begin()
+        self._begin(takeover=takeover)
         say(f"{self._name} · {why}: back to step {self.loops.cursor.step}")
         self._apply(self.tracking.names())
 

@@ -28,6 +28,9 @@ class Mirroring(Protocol):
     def problem(self) -> str: ...
 
     @property
+    def error(self) -> ColabResumeError | None: ...
+
+    @property
     def busy(self) -> bool: ...
 
     @property
@@ -53,6 +56,7 @@ class NoMirror:
     """There is no remote: nothing is ever safe, and nothing is waited for."""
 
     problem = ""
+    error = None
     busy = False
     sending = None
     sent = None
@@ -87,6 +91,11 @@ class Mirror:
     def problem(self) -> str:
         """What keeps the remote from being equal to the store; empty if nothing does."""
         return "" if self._error is None else f"the remote is behind: {self._error}"
+
+    @property
+    def error(self) -> ColabResumeError | None:
+        """The same, as it was raised."""
+        return self._error
 
     @property
     def busy(self) -> bool:

@@ -38,6 +38,7 @@ STATIONS = (
     "export",
     "frameworks",
     "run",
+    "site",
     "checking",
     "course",
     "leaving",

@@ -13,8 +13,8 @@ from ..remotes import Remote
 from ..remotes.abilities import Space, proof_of, space_of
 from ..restore import Progress, Search, find
 from ..sessions.earlier import earlier_sessions
-from ..sessions.happened import Happened, what_happened
-from ..sessions.history import LostWork, Summary, lost_work, summary
+from ..sessions.happened import Happened, is_same_machine, what_happened
+from ..sessions.history import LostWork, Summary, clock_problem, lost_work, summary
 from ..sessions.identity import SessionRecord
 from ..sessions.kernel_log import Restart
 from ..training.journal import Mark, Record, lost_records
@@ -28,6 +28,8 @@ class Findings:
     """`proof` and `space` are what the remote says of itself; `provenance` is how things are now."""
 
     search: Search
+    present: SessionRecord
+    """What this session said of itself before it looked around."""
     happened: Happened
     earlier: tuple[SessionRecord, ...]
     lost_records: tuple[Record, ...]
@@ -36,6 +38,8 @@ class Findings:
     proof: str
     space: Space | None
     provenance: dict[str, object]
+    looked_at: float
+    """When all this was found, in seconds since 1970."""
 
     @property
     def good(self) -> Manifest | None:
@@ -51,6 +55,17 @@ class Findings:
     def number(self) -> int:
         """Which session of the run this one is, counted from 1."""
         return 1 + max([record.number for record in self.earlier] + [len(self.earlier)])
+
+    @cached_property
+    def clock_problem(self) -> str:
+        """If an earlier session has lived in what is the future here, one line that says so."""
+        return clock_problem(self.earlier, self.looked_at)
+
+    @cached_property
+    def began_here(self) -> float:
+        """When the first session of the run began on this machine, in seconds since 1970."""
+        here = [one.started for one in self.earlier if is_same_machine(one, self.present)]
+        return min([self.present.started, *here])
 
     @property
     def mark(self) -> Mark | None:
@@ -86,8 +101,8 @@ def look_around(
     remote: Remote | None,
     present: SessionRecord,
     *,
-    restarts: Sequence[Restart],
-    takeover: bool,
+    restarts: Sequence[Restart] = (),
+    takeover: bool = False,
     progress: Progress,
 ) -> Findings:
     """Look through store and remote, for the session of the record `present`. Raises what `find` raises."""
@@ -99,6 +114,7 @@ def look_around(
     now = time.time()
     return Findings(
         search=search,
+        present=present,
         happened=what_happened(earlier, present, now=now, takeover=takeover, restarts=restarts),
         earlier=earlier,
         lost_records=lost_records(store.root / "journal", mark) if mark else (),
@@ -107,4 +123,5 @@ def look_around(
         proof=proof_of(remote) if remote is not None else "",
         space=space_of(remote) if remote is not None else None,
         provenance=provenance(),
+        looked_at=now,
     )

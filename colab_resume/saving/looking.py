@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 
+from ..sessions.lives import lives
 from ..status import Progress, Status
 from .session import Saving
 
@@ -26,6 +27,7 @@ def status_of(
         happened=found.happened.text,
         advice=found.happened.advice,
         place=place,
+        lives=lives(found.earlier, saving.record, now=time.time()),
         ended=saving.ended,
         step=step,
         epoch=progress.epoch if progress is not None else None,

@@ -9,8 +9,6 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 
 from ..checkpoints.manifest import Manifest
@@ -21,8 +19,8 @@ from ..errors import (
     CheckpointError,
     ColabResumeError,
     NotSafe,
-    RemoteError,
     RemoteUnavailable,
+    RunInUse,
     StoreError,
 )
 from ..mirror import Mirror, Mirroring, NoMirror
@@ -30,10 +28,7 @@ from ..remotes import Remote
 from ..remotes.abilities import mend
 from ..restore import Progress
 from ..sessions.history import mean_life
-from ..sessions.identity import Ending, SessionRecord, begin_session, new_session_id
-from ..sessions.kernel_log import kernel_restarts
-from ..sessions.lease import lease_for
-from ..sessions.machine import count_oom_kills, look
+from ..sessions.identity import Ending, SessionRecord, new_session_id
 from ..training.cadence import Cadence
 from ..training.capture.capture import Capture
 from ..training.capture.live import LiveState
@@ -42,12 +37,12 @@ from ..training.every import EveryEpochs
 from ..training.journal import Journal, Scalar
 from ..training.limit import SessionLimit
 from ..training.position import Position
-from ..training.provenance import gpu_name, versions
 from ..training.replay import Replay
 from ..training.slowdown import Slowdown
 from ..writer import Draft, Writer
 from .findings import look_around
 from .options import Options
+from .presence import Presence
 
 __all__ = ["Saving"]
 
@@ -92,18 +87,14 @@ class Saving:
         self._remote = remote
         self.store = Store(root, session=self.session)
         try:
-            here = look(gpu=gpu_name(), place=place)
-            self._record = begin_session(
-                session=self.session, now=time.time(), step=0, restored=None, versions=versions(), machine=here
-            )
-            self._lease = None if remote is None else lease_for(remote, self._record, tell=tell)
-            if self._lease is not None:
-                # A remote that takes nothing is no reason not to train; before anything is sent it is asked again.
-                with suppress(RemoteError):
-                    self._lease.acquire(takeover=takeover)
-            restarts = kernel_restarts(kernel_id=here.kernel_id)
+            self._presence = Presence(self.session, remote, place=place, takeover=takeover, tell=tell)
             self.found = look_around(
-                self.store, remote, self._record, restarts=restarts, takeover=takeover, progress=progress
+                self.store,
+                remote,
+                self._presence.record,
+                restarts=self._presence.restarts,
+                takeover=takeover,
+                progress=progress,
             )
             self._open(remote)
         except BaseException:
@@ -124,14 +115,8 @@ class Saving:
         self.cadence = Cadence(
             self.options.every, budget=self.options.budget, mttf=mean_life(found.earlier), clock=time.monotonic
         )
-        self.limit = SessionLimit(self.options.limit_seconds, began=self._record.started)
-        self._record = replace(
-            self._record,
-            step=self._step,
-            restored=found.good.name if found.good else None,
-            number=found.number,
-            began_by=found.happened.kind,
-        )
+        self.limit = SessionLimit(self.options.limit_seconds, began=found.began_here)
+        self._presence.begin(found)
         self.writer = Writer(self.store, self.journal, self._written)
         self.mirror: Mirroring = NoMirror() if remote is None else Mirror(self._replica(remote))
 
@@ -141,16 +126,21 @@ class Saving:
             remote,
             keep=self.options.keep,
             best=lambda: self.best,
-            record=self._alive,
+            record=lambda: self.record,
             clock=time.time,
-            check=self._lease.check if self._lease is not None else lambda: None,
+            check=self._presence.check,
             damaged=frozenset(self.found.search.set_aside),
         )
 
     @property
     def problems(self) -> dict[str, str]:
         """What does not work at the moment, by where it does not."""
-        texts = {"capture": self.capture_problem, "writer": self.writer.problem, "mirror": self.mirror.problem}
+        texts = {
+            "clock": self.found.clock_problem,
+            "capture": self.capture_problem,
+            "writer": self.writer.problem,
+            "mirror": self.mirror.problem,
+        }
         if isinstance(self.cadence.every, EveryEpochs) and not self.in_epochs:
             texts["cadence"] = (
                 f"every={self.options.every!r}, but this loop is not inside `for epoch in run.epochs(n)`: "
@@ -159,9 +149,20 @@ class Saving:
         return {where: text for where, text in texts.items() if text}
 
     @property
+    def record(self) -> SessionRecord:
+        """What this session says of itself at the moment."""
+        seconds = self.stall_seconds + self.slowed_seconds
+        return self._presence.now(step=self._step, saves=self.saves, saving_seconds=seconds)
+
+    @property
     def ended(self) -> str:
         """How this session has ended; empty while it lives."""
-        return self._record.ended or ""
+        return self._presence.ended
+
+    @property
+    def is_overtaken(self) -> bool:
+        """Whether another session has the right to write by now."""
+        return isinstance(self.mirror.error, RunInUse)
 
     @property
     def has_remote(self) -> bool:
@@ -197,8 +198,7 @@ class Saving:
             self._slowdown.note(step_seconds - waited, busy=not self.writer.idle or self.mirror.busy)
         self._note_arrival()
         self._step = step
-        if self._record.ended:  # it had been taken for left, and goes on
-            self._record = self._record.beat(time.time(), step)
+        self._presence.go_on(step)
         self._pace = loop_seconds / max(1, step - self.found.first_step)
 
     def _note_arrival(self) -> None:
@@ -320,7 +320,7 @@ class Saving:
         self.saves += 1
         self._held = None if self._held is None else self._held + 1
         self.mirror.wake()
-        self._alive().save(self.store.sessions)
+        self.record.save(self.store.sessions)
         self._clear_away()
 
     def _clear_away(self) -> None:
@@ -358,7 +358,7 @@ class Saving:
 
     def end(self, how: Ending, *, error: str = "") -> None:
         """From now on the record says that this session has ended, how, and by what error."""
-        self._record = self._alive().end(how, time.time(), error=error)
+        self._presence.end(self.record, how, error)
 
     def close(self, timeout: float | None) -> None:
         """Finish what is in hand and let go of everything; what fails now is in `problems`. Again is harmless."""
@@ -367,7 +367,7 @@ class Saving:
         self.mirror.close(timeout)
         try:
             self.journal.close()
-            self._record.save(self.store.sessions)
+            self._presence.record.save(self.store.sessions)
             # A checkpoint that was being sent when its time came was left alone then.
             self._held = None
             self._clear_away()
@@ -375,15 +375,3 @@ class Saving:
             self.writer.problem = f"the store could not be left in order: {error}"
         finally:
             self.store.close()
-
-    def _alive(self) -> SessionRecord:
-        record = replace(self._record, lease=self._lease.number if self._lease is not None else 0)
-        if record.ended:
-            return record
-        return record.beat(
-            time.time(),
-            self._step,
-            saves=self.saves,
-            saving_seconds=self.stall_seconds + self.slowed_seconds,
-            oom_kills=count_oom_kills(),
-        )

@@ -16,7 +16,7 @@ from .kernel_log import Restart
 from .liveness import SILENT_SECONDS, lives_here
 from .telling import Tale, advice_for, gpu_change, is_rented, text_for
 
-__all__ = ["Happened", "Kind", "what_happened"]
+__all__ = ["Happened", "Kind", "is_same_machine", "what_happened"]
 
 Kind = Literal[
     "first start",
@@ -106,7 +106,7 @@ def what_happened(
 def _kind(last: SessionRecord, present: SessionRecord, *, same_process: bool, restarts: Sequence[Restart]) -> Kind:
     if same_process or _is_same_process(last, present):
         return _ENDED.get(last.ended, "cell run again")
-    if _is_same_machine(last, present):
+    if is_same_machine(last, present):
         return _ENDED.get(last.ended) or _death(last, present, restarts)
     if last.host == present.host and not (is_rented(last.place) or is_rented(present.place)):
         return "machine restarted"
@@ -135,7 +135,7 @@ def _rival(
     for one in reversed(before):
         if one.ended is not None or _is_same_process(one, present):
             continue
-        if _is_same_machine(one, present):
+        if is_same_machine(one, present):
             if alive(one):
                 return one
         elif abs(now - one.heartbeat) < SILENT_SECONDS:
@@ -144,12 +144,12 @@ def _rival(
 
 
 def _is_same_process(one: SessionRecord, other: SessionRecord) -> bool:
-    if not _is_same_machine(one, other) or one.pid != other.pid:
+    if not is_same_machine(one, other) or one.pid != other.pid:
         return False
     return one.kernel_started is not None and one.kernel_started == other.kernel_started
 
 
-def _is_same_machine(one: SessionRecord, other: SessionRecord) -> bool:
+def is_same_machine(one: SessionRecord, other: SessionRecord) -> bool:
     """Since it was started; a container on it is a machine of its own."""
     if one.endpoint and other.endpoint and one.endpoint != other.endpoint:
         return False
