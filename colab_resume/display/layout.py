@@ -44,24 +44,28 @@ class Row:
 
 
 def rows_of(lives: Sequence[Life], now: float) -> list[Row]:
-    """Between two sessions there is a silence; after the last there is one only if it did not finish."""
+    """Between two sessions there is a silence, and one after the last unless that lives or has finished."""
     count = math.ceil(len(lives) / _A_ROW)
     size = math.ceil(len(lives) / count) if count else 1
     rows = []
     for first in range(0, len(lives), size):
         some = lives[first : first + size]
-        following = lives[first + size].began if first + size < len(lives) else None
-        open_end = not some[-1].lives and some[-1].ended != "clean" and now > some[-1].last_sign
-        end = following if following is not None else now if open_end or some[-1].lives else some[-1].last_sign
+        following = lives[first + size] if first + size < len(lives) else None
+        end = following.began if following is not None else some[-1].last_sign if _is_over(some[-1]) else now
         rows.append(Row(pieces=_laid_out(some, end), end=end, goes_on=following is not None))
     return rows
+
+
+def _is_over(life: Life) -> bool:
+    return life.ended == "clean" and not life.lives
 
 
 def _laid_out(lives: Sequence[Life], end: float) -> tuple[Piece, ...]:
     begins = [*(life.began for life in lives[1:]), end]
     lived = [max(0.0, life.last_sign - life.began) for life in lives]
     # Of two that lived at the same time, the second stands behind the first.
-    silent = [max(0.0, begin - life.last_sign) for life, begin in zip(lives, begins, strict=True)]
+    pairs = zip(lives, begins, strict=True)
+    silent = [0.0 if life.lives else max(0.0, begin - life.last_sign) for life, begin in pairs]
     if not silent[-1]:
         silent.pop()
     broken = _broken(silent, sum(lived))

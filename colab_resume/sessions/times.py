@@ -9,6 +9,7 @@ __all__ = ["clock", "date", "day", "moment", "span"]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LATEST = 253402300800.0 - 2 * 86400.0
 """Two days before the year 10000, after which no time zone has a date."""
+_MOST_OF_A_YEAR = 300 * 86400.0
 
 
 def span(seconds: float) -> str:
@@ -33,9 +34,9 @@ def moment(at: float, now: float, zone: tzinfo | None = None) -> str:
 
 
 def day(at: float, now: float, zone: tzinfo | None = None) -> str:
-    """`Nov 20`, with the year if that is another one than `now`."""
+    """`Nov 20`, with the year if it takes one to know which is meant: `2025-11-20`."""
     there = _at(at, zone)
-    return f"{there:%b} {there.day}" if there.year == _at(now, zone).year else f"{there:%Y-%m-%d}"
+    return f"{there:%b} {there.day}" if abs(now - at) < _MOST_OF_A_YEAR else f"{there:%Y-%m-%d}"
 
 
 def clock(at: float, zone: tzinfo | None = None) -> str:

@@ -312,7 +312,8 @@ def test_another_day_is_told_with_its_date() -> None:
     """A time of day alone would be taken for today's; the zone decides what a day is."""
     later = LAST_SIGN + 10 * 86400
     assert "went silent Nov 20, 14:02, 10 days ago" in told(LAST, NEW_VM, now=later).text
-    assert "went silent 2026-11-20, 14:02, 100 days ago" in told(LAST, NEW_VM, now=LAST_SIGN + 100 * 86400).text
+    assert "went silent Nov 20, 14:02, 100 days ago" in told(LAST, NEW_VM, now=LAST_SIGN + 100 * 86400).text
+    assert "went silent 2026-11-20, 14:02, 400 days ago" in told(LAST, NEW_VM, now=LAST_SIGN + 400 * 86400).text
     east = timezone(timedelta(hours=9, minutes=30))
     assert "went silent 23:32:11, 20 min ago" in told(LAST, NEW_VM, now=LAST_SIGN + 1200, zone=east).text
     assert "went silent Nov 20, 23:32, 30 min ago" in told(LAST, NEW_VM, now=LAST_SIGN + 1800, zone=east).text
