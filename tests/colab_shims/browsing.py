@@ -30,6 +30,12 @@ _OPTIONS = (
 )
 
 
+_KERNEL_IS_READY = """async () => {
+    const [kernel] = await (await fetch('/api/kernels')).json();
+    return kernel !== undefined && kernel.connections > 0 && kernel.execution_state === 'idle';
+}"""
+
+
 def why_no_browser() -> str | None:
     """What is missing, or None."""
     missing = [name for name in ("notebook", "playwright", "ipywidgets") if importlib.util.find_spec(name) is None]
@@ -95,7 +101,8 @@ def opened(address: str) -> Iterator[Any]:
             page = browser.new_page()
             page.goto(address)
             page.wait_for_selector(".jp-CodeCell .cm-content")
-            page.wait_for_selector('.jp-NotebookPanel-toolbar [data-status="idle"]')
+            # What is run before the page has its kernel is not run at all, and nothing on the page tells when it has.
+            page.wait_for_function(_KERNEL_IS_READY)
             yield page
         finally:
             browser.close()
