@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-__all__ = ["opened", "served", "why_no_browser"]
+__all__ = ["opened", "run", "served", "why_no_browser"]
 
 PROJECT = Path(__file__).parents[2]
 _OPTIONS = (
@@ -30,10 +30,7 @@ _OPTIONS = (
 )
 
 
-_KERNEL_IS_READY = """async () => {
-    const [kernel] = await (await fetch('/api/kernels')).json();
-    return kernel !== undefined && kernel.connections > 0 && kernel.execution_state === 'idle';
-}"""
+_PROMPT = "number => document.querySelectorAll('.jp-CodeCell')[number].querySelector('.jp-InputPrompt').innerText"
 
 
 def why_no_browser() -> str | None:
@@ -92,7 +89,7 @@ def _wait_for(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
 
 @contextmanager
 def opened(address: str) -> Iterator[Any]:
-    """The page, when its cells can be run."""
+    """The page, when it shows the notebook."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:
@@ -101,8 +98,30 @@ def opened(address: str) -> Iterator[Any]:
             page = browser.new_page()
             page.goto(address)
             page.wait_for_selector(".jp-CodeCell .cm-content")
-            # What is run before the page has its kernel is not run at all, and nothing on the page tells when it has.
-            page.wait_for_function(_KERNEL_IS_READY)
             yield page
         finally:
             browser.close()
+
+
+def run(page: Any, number: int) -> Any:
+    """Run a cell; its output, when it has ended."""
+    cell = page.locator(".jp-CodeCell").nth(number)
+    before = page.evaluate(_PROMPT, number)
+    cell.locator(".cm-content").click()
+    give_up = time.monotonic() + 60
+    # What is asked for before the page has its kernel is dropped, and nothing on the page tells when it has.
+    while page.evaluate(_PROMPT, number) == before:
+        assert time.monotonic() < give_up
+        page.keyboard.press("Control+Enter")
+        with suppress(_too_late()):
+            page.wait_for_function(
+                f"([number, before]) => ({_PROMPT})(number) !== before", arg=[number, before], timeout=2e3
+            )
+    page.wait_for_function(f"number => /[0-9]/.test(({_PROMPT})(number))", arg=number)
+    return cell.locator(".jp-Cell-outputWrapper")
+
+
+def _too_late() -> type[Exception]:
+    from playwright.sync_api import TimeoutError as TooLate
+
+    return TooLate

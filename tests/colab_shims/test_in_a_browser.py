@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from colab_shims.browsing import opened, served, why_no_browser
+from colab_shims.browsing import opened, run, served, why_no_browser
 
 pytestmark = pytest.mark.slow
 
@@ -30,20 +30,6 @@ def page(tmp_path: Path) -> Iterator[Any]:
     with served(tmp_path, cells) as address, opened(address) as page:
         run(page, 0)
         yield page
-
-
-def run(page: Any, number: int) -> Any:
-    """Run a cell again; its output, when it has ended."""
-    cell = page.locator(".jp-CodeCell").nth(number)
-    before = cell.locator(".jp-InputPrompt").inner_text()
-    cell.locator(".cm-content").click()
-    page.keyboard.press("Control+Enter")
-    page.wait_for_function(
-        "([n, before]) => { const now = document.querySelectorAll('.jp-CodeCell')[n].querySelector('.jp-InputPrompt')"
-        ".innerText; return now !== before && /[0-9]/.test(now) }",
-        arg=[number, before],
-    )
-    return cell.locator(".jp-Cell-outputWrapper")
 
 
 def test_answers_given_between_cells_are_found_when_the_cell_runs_again(page: Any, tmp_path: Path) -> None:
