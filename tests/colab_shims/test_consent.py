@@ -111,9 +111,8 @@ def test_who_allows_it_gets_a_file_that_only_they_can_read(
         "refresh_token": "r",
     }
     assert stat.S_IMODE(onto.stat().st_mode) == 0o600
-    assert (
-        f"{urlsplit(json.loads(client.read_text())['installed']['auth_uri']).netloc}/auth?" in capsys.readouterr().out
-    )
+    page = json.loads(client.read_text())["installed"]["auth_uri"]
+    assert f"{page}?" in capsys.readouterr().out
 
 
 def test_nobody_is_waited_for_for_ever(client: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,7 +64,7 @@ STATEMENTS = [
     "from google.colab import *; print(drive.__name__)",
     "def f():\n    from google.colab import drive\n    print(drive.__name__)\nf()",
     "import google.colab, google.auth; print(google.colab.drive.__name__)",
-    "import google.colab\nimport google.auth.credentials as c\nassert c.Credentials\nprint(google.colab.drive.__name__)",
+    "import google.colab\nimport google.auth as a\nassert a.default\nprint(google.colab.drive.__name__)",
 ]
 
 
