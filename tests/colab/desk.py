@@ -27,6 +27,7 @@ import secrets
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
@@ -43,6 +44,13 @@ __all__ = ["Desk", "Hangs"]
 
 _MB = 1 << 20
 _TURN = 1.0
+_GPUS = {
+    "A100": "NVIDIA A100-SXM4-40GB",
+    "H100": "NVIDIA H100 80GB HBM3",
+    "L4": "NVIDIA L4",
+    "T4": "Tesla T4",
+}
+"""As nvidia-smi calls them."""
 
 
 class Hangs(AssertionError):
@@ -69,8 +77,7 @@ class Desk:
         self._own_zygote = zygote is None
         self._names = itertools.count(1)
         self.cloud.mkdir(parents=True)
-        with (place / "log").open("ab") as log:
-            self.zygote = zygote or Zygote(log)
+        self.zygote = zygote or Zygote(place / "log")
         self.context: zmq.Context[Any] = zmq.Context()
 
     def __enter__(self) -> Self:
@@ -81,13 +88,12 @@ class Desk:
 
     def close(self) -> None:
         """Cut what still runs."""
-        try:
-            for vm in self.vms:
-                vm.cut()
-        finally:
-            self.context.destroy(linger=0)
+        with ExitStack() as parts:
             if self._own_zygote:
-                self.zygote.close()
+                parts.callback(self.zygote.close)
+            parts.callback(self.context.destroy, linger=0)
+            for vm in self.vms:
+                parts.callback(vm.cut)
 
     def boot(
         self,
@@ -98,7 +104,10 @@ class Desk:
         memory: int = 1024 * _MB,
         **conditions: Any,
     ) -> Vm:
-        """A new VM, with that many bytes of disk and of memory; `conditions` are those of its mount (`drivefs`)."""
+        """A new VM, with that many bytes of disk and of memory; `conditions` are those of its mount (`drivefs`).
+
+        `gpu`: "T4", "L4", "A100" or "H100"; only its name is there, as nvidia-smi gives it, and nothing computes on it.
+        """
         number = next(self._names)
         place = self.place / f"vm-{number}"
         place.mkdir()
@@ -108,11 +117,12 @@ class Desk:
             boot_id=str(uuid.uuid4()),
             host_name=secrets.token_hex(6),
             endpoint=f"{f'gpu-{gpu.lower()}' if gpu else 'm'}-s-{secrets.token_hex(8)}",
+            gpu=_GPUS[gpu] if gpu else None,
             disk=disk,
             memory=memory if why_no_limit() is None else None,
         )
         drive = DriveFS(place / "drive", cloud=self.cloud, **conditions)
-        vm = Vm(self, plan, gpu=gpu, front_end=front_end, drive=drive)
+        vm = Vm(self, plan, front_end=front_end, drive=drive)
         self.vms.append(vm)
         return vm
 
@@ -123,7 +133,7 @@ class Desk:
     def until(self, condition: Callable[[], bool], seconds: float, what: str, *, nudge: float | None = None) -> None:
         """Let everything go on until this holds; `nudge`: seconds between two looks where nothing comes by itself."""
         if not self.wait(condition, seconds, nudge=nudge):
-            raise Hangs(f"after {seconds} s still no sign of {what}; {self.place / 'log'} may say why")
+            raise Hangs(f"after {seconds} s still no sign of {what}\n{self._logs()}")
 
     def wait(self, condition: Callable[[], bool], seconds: float, *, nudge: float | None = None) -> bool:
         """The same; whether it came to that."""
@@ -133,6 +143,11 @@ class Desk:
                 return False
             self._turn(min(left, nudge or _TURN))
         return True
+
+    def _logs(self) -> str:
+        """What kernels wrote where no notebook shows it."""
+        files = {vm.plan.name: vm.path("/var/log/colab-kernel.log") for vm in self.vms if not vm.is_gone}
+        return "\n".join(f"{name}: {file.read_text()[-2000:]}" for name, file in files.items() if file.exists())
 
     def _turn(self, seconds: float) -> None:
         """Wait for a sign from anybody, and take all that there is."""

@@ -18,7 +18,7 @@ _BACKEND = "172.28.0.1"
 _ITSELF = "172.28.0.12"
 
 
-def environment(plan: Plan, *, notebook: str, gpu: str | None) -> dict[str, str]:
+def environment(plan: Plan, *, notebook: str) -> dict[str, str]:
     """For a kernel of this notebook."""
     save_at = f"https://colab.research.google.com/tun/m/cc48301118ce562b961b3c22d803539adc1e0c19/{plan.endpoint}"
     arguments = {
@@ -34,7 +34,7 @@ def environment(plan: Plan, *, notebook: str, gpu: str | None) -> dict[str, str]
         "CGROUP_MEMORY_EVENTS": " ".join(map(str, CGROUP_EVENTS)),
         "CLOUDSDK_CONFIG": "/content/.config",
         "COLAB_BACKEND_VERSION": "next",
-        "COLAB_GPU": "1" if gpu else "",
+        "COLAB_GPU": "1" if plan.gpu else "",
         "COLAB_JUPYTER_IP": _ITSELF,
         "COLAB_JUPYTER_TOKEN": "",
         "COLAB_JUPYTER_TRANSPORT": "ipc",

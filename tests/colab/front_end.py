@@ -6,9 +6,9 @@ Nobody waits for silence: whoever asks is told that there will be no answer, and
 
 from __future__ import annotations
 
-import select
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -66,7 +66,8 @@ class FrontEnd:
                 answer = self._verbs[question.pop("do")](**question)
             except OSError as error:
                 answer = {"error": str(error)}
-            if select.select([], [line], [], 0)[1] and not self.vm.is_gone:
+            # Whoever asked may have been interrupted, or have died, since.
+            with suppress(OSError):
                 parcels.send(line, answer)
 
     def _request(self, kind: str, body: Any, seconds: float | None) -> dict[str, Any]:

@@ -39,6 +39,8 @@ def be_a_kernel(connection_file: Path, environment: dict[str, str], join: Callab
     try:
         os.setsid()
         join()
+        # Python's own objects for them are never closed: this process ends without them.
+        os.closerange(3, os.sysconf("SC_OPEN_MAX"))
         _forget_the_past(environment)
         _serve(connection_file)
         code = 0

@@ -29,6 +29,15 @@ _EMPTY = ("content", "root", "tmp")
 _SAMPLES = {"README.md": "This directory includes a few sample datasets to get you started.\n", "anscombe.json": "[]\n"}
 
 
+_NVIDIA_SMI = """#!/bin/sh
+case "$*" in
+-L) echo 'GPU 0: {gpu} (UUID: GPU-00000000-0000-0000-0000-000000000000)' ;;
+*--query-gpu=name*) echo '{gpu}' ;;
+*) echo 'nvidia-smi of the desk: it knows -L and --query-gpu=name only' >&2; exit 2 ;;
+esac
+"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """What a VM is to be; `place` is an empty folder outside of it, `memory` None where it cannot be limited."""
@@ -38,6 +47,7 @@ class Plan:
     boot_id: str
     host_name: str
     endpoint: str
+    gpu: str | None
     disk: int
     memory: int | None
 
@@ -121,6 +131,9 @@ def _furnish(plan: Plan) -> None:
     _write(Path("/etc/hostname"), plan.host_name + "\n")
     _write(Path("/.dockerenv"), "")
     Path("/opt/google/drive").mkdir(parents=True, exist_ok=True)
+    if plan.gpu is not None:
+        _write(Path("/usr/bin/nvidia-smi"), _NVIDIA_SMI.format(gpu=plan.gpu))
+        Path("/usr/bin/nvidia-smi").chmod(0o755)
     LOG.write_text("")
     write_memory_events(0)
 

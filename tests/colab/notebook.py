@@ -83,14 +83,17 @@ class Notebook:
         """As the button does it: SIGINT for the kernel and for what it has started."""
         self.vm.order("signal", name=self.kernel, number=signal.SIGINT, group=True)
 
-    def restart(self) -> None:
-        """By hand, as jupyter_client does it: interrupted, told to shut down, and after a while no longer asked."""
+    def restart(self, *, patience: float = _PATIENCE) -> None:
+        """By hand, as jupyter_client does it: interrupted, told to shut down, and after a while no longer asked.
+
+        Some kernels need the second means: ipykernel 6.17.1 may wait for its own output thread, which has ended.
+        """
         before, channels = len(self.exits), self._open
         self.vm.order("expect", name=self.kernel)
         self.interrupt()
         channels.send("control", "shutdown_request", {"restart": True})
         for number in (signal.SIGTERM, signal.SIGKILL):
-            if self.vm.desk.wait(lambda: len(self.exits) > before, _PATIENCE):
+            if self.vm.desk.wait(lambda: len(self.exits) > before, patience):
                 break
             self.vm.order("signal", name=self.kernel, number=number, group=False)
         self._until(lambda: len(self.exits) > before, 60.0, "the kernel's end")
@@ -136,7 +139,7 @@ class Notebook:
         """The notebook is opened again, and shows what its cells do from now on; some may have ended unseen."""
         if self._channels is None:
             self._connect(self._session)
-            self._looks_back = self._ask_for_life()
+            self._looks_back = (self._ask_for_life(), list(self._cells.values()))
 
     @property
     def is_open(self) -> bool:
@@ -171,6 +174,12 @@ class Notebook:
         self.pid = pid
         self._is_new = True
 
+    def end(self) -> None:
+        """The VM is gone."""
+        self.take()
+        self.forget()
+        self.disconnect()
+
     def forget(self) -> None:
         """There is no kernel any more."""
         for cell in self._cells.values():
@@ -182,7 +191,7 @@ class Notebook:
     def _connect(self, session: Session | None = None) -> None:
         self._seen = False
         self._alive.clear()
-        self._looks_back = ""
+        self._looks_back: tuple[str, list[Cell]] = ("", [])
         self._channels = Channels(self.vm.desk.context, self.connection, self.vm.root, session)
         self._session = self._channels.session
 
@@ -211,8 +220,8 @@ class Notebook:
         asked = message["parent_header"].get("msg_id")
         if message["header"]["msg_type"] == "kernel_info_reply":
             self._alive.add(asked)
-            if asked == self._looks_back:
-                for cell in self._cells.values():
+            if asked == self._looks_back[0]:
+                for cell in self._looks_back[1]:
                     cell.end_as("unseen")
         elif asked in self._cells:
             self._cells[asked].replied(message["content"]["status"])

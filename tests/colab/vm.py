@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
+import signal
 import socket
 from collections import deque
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,15 +27,17 @@ __all__ = ["Vm"]
 
 _FILLER = "/var/tmp/filler"
 _LEAST = 4096
+_LONGEST = 60.0
 
 
 class Vm:
     """Made by `Desk.boot`. `front_end` says how whoever sits in front of it answers; it can be changed at any time."""
 
-    def __init__(self, desk: Desk, plan: Plan, *, gpu: str | None, front_end: Kind, drive: DriveFS) -> None:
+    def __init__(self, desk: Desk, plan: Plan, *, front_end: Kind, drive: DriveFS) -> None:
         self.desk = desk
         self.plan = plan
-        self.gpu = gpu
+        self.variables: dict[str, str] = {}
+        """Further environment variables of kernels that are started from now on."""
         self.drive = drive
         """What is mounted, or would be: see `drivefs.mount`. Use `weather` to set its conditions."""
         self.mountpoint: str | None = None
@@ -42,9 +46,9 @@ class Vm:
         self.is_gone = False
         self._answers: deque[dict[str, Any]] = deque()
         self._line, its_line = parcels.pair()
+        self._line.settimeout(_LONGEST)
         with its_line:
             self._pid = desk.zygote.boot(plan, its_line)
-        self.root = f"/proc/{self._pid}/root"
         self.order("hello")
         self.front = FrontEnd(self, front_end)
 
@@ -64,23 +68,32 @@ class Vm:
         notebook.begin()
         return notebook
 
+    @property
+    def root(self) -> str:
+        """Where this process finds the VM's files, while it lives."""
+        if self.is_gone:
+            raise RuntimeError(f"{self.plan.name} is gone")
+        return f"/proc/{self._pid}/root"
+
     def path(self, inside: str) -> Path:
-        """A file of the VM, as this process can look at it while the VM lives."""
+        """A file of the VM."""
         return Path(self.root + inside)
 
     def cut(self) -> None:
         """Everything is gone at once: processes, disk, and what was written to Drive and not uploaded."""
         if self.is_gone:
             return
-        self.is_gone = True
-        self.desk.zygote.end(self._pid)
-        self._line.close()
-        self.front.close()
-        for notebook in self.notebooks:
-            notebook.forget()
-            notebook.disconnect()
-        self.drive.unmount()
-        shutil.rmtree(self.plan.place)
+        with ExitStack() as parts:
+            parts.callback(shutil.rmtree, self.plan.place)
+            for notebook in self.notebooks:
+                parts.callback(notebook.end)
+            parts.callback(self.front.close)
+            parts.callback(self._line.close)
+            parts.callback(self.desk.zygote.end, self._pid)
+            # Whoever waits for an answer of DriveFS cannot die before it has one, or DriveFS is gone.
+            parts.callback(self.drive.unmount)
+            parts.callback(os.kill, self._pid, signal.SIGKILL)
+            self.is_gone = True
 
     def fill_disk(self, leave: int = 0) -> None:
         """Other files take the VM's disk, and leave that many bytes of it."""
@@ -130,7 +143,7 @@ class Vm:
 
     def start(self, notebook: Notebook) -> None:
         """A kernel for a notebook that has none."""
-        values = environment(self.plan, notebook=notebook.name, gpu=self.gpu)
+        values = environment(self.plan, notebook=notebook.name) | self.variables
         connection = notebook.connection.file()
         notebook.renew(self.order("start", name=notebook.kernel, connection=connection, environment=values))
 
@@ -154,7 +167,7 @@ class Vm:
         """What the server says: an answer, or that a kernel has died or come."""
         said, _ = parcels.receive(self._line)
         if said is None:
-            raise RuntimeError(f"{self.plan.name} ended by itself; the desk's log says why")
+            raise RuntimeError(f"{self.plan.name} ended by itself: {self.desk.zygote.log.read_text()}")
         if "event" not in said:
             self._answers.append(said)
             return

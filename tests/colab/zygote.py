@@ -15,7 +15,7 @@ import threading
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from colab import parcels, system
 from colab.kernel import warm_up
@@ -32,23 +32,27 @@ PATHS = (
     PROJECT / "tests",
 )
 """Where Python looks first on a VM."""
+_LONGEST = 60.0
 
 
 class Zygote:
     """The warm process, seen from the desk."""
 
-    def __init__(self, log: IO[bytes]) -> None:
+    def __init__(self, log: Path) -> None:
+        self.log = log
         self._line, its_line = parcels.pair()
-        with its_line:
+        self._line.settimeout(_LONGEST)
+        with its_line, log.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "colab.zygote", str(its_line.fileno())],
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, PATHS))},
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=output,
+                stderr=output,
                 pass_fds=[its_line.fileno()],
                 start_new_session=True,
             )
+        self.pid = self._process.pid
         self.ask({})
 
     def boot(self, plan: Plan, line: socket.socket) -> int:
@@ -63,7 +67,7 @@ class Zygote:
         parcels.send(self._line, order, *descriptors)
         answer, _ = parcels.receive(self._line)
         if answer is None:
-            raise RuntimeError("the zygote has ended; its log says why")
+            raise RuntimeError(f"the zygote has ended: {self.log.read_text()}")
         return answer["answer"]
 
     def close(self) -> None:

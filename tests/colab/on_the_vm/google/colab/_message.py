@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
+from contextlib import suppress
 from typing import Any
 
 from google.colab import errors
@@ -37,8 +39,10 @@ def blocking_request(request_type: str, request: Any = "", timeout_sec: float | 
 
 def _silence(timeout_sec: float | None) -> None:
     # The desk knows that no answer will come, so a limited wait is over at once.
-    if timeout_sec is None:
-        threading.Event().wait()
+    while timeout_sec is None:
+        # Google's takes whatever is raised in its wait, by a signal's handler, for an invalid message.
+        with suppress(Exception):
+            time.sleep(0.025)
 
 
 def ask_desk(verb: str, **question: Any) -> dict[str, Any]:
