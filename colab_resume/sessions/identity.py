@@ -39,7 +39,7 @@ _LARGEST = 64 * 1024
 _YEAR_10000 = 253402300800
 _STAMP = "%Y%m%dT%H%M%SZ"
 _LATER = frozenset(
-    "number kernel_started oom_kills gpu place endpoint saves saving_seconds error began_by".split()  # noqa: SIM905
+    "number kernel_started oom_kills gpu place endpoint notebook saves saving_seconds error began_by".split()  # noqa: SIM905
 )
 """Members that records did not have from the beginning; one that lacks them is none the worse."""
 
@@ -72,11 +72,12 @@ class SessionRecord:
     number: int = 0
     """Which session of the run it is, counted from 1; 0 as long as it does not know."""
     kernel_started: float | None = None
-    """As for `Machine`; so are the next four. On one machine it tells a process from another with the same number."""
+    """As for `Machine`; so are the next five. On one machine it tells a process from another with the same number."""
     oom_kills: int | None = None
     gpu: str = ""
     place: str = ""
     endpoint: str = ""
+    notebook: str = ""
     saves: int = 0
     saving_seconds: float = 0.0
     """How long its loop stood still, or was slower, for saving."""
@@ -110,7 +111,10 @@ class SessionRecord:
             "oom_kills": self.oom_kills is None or _is_count(self.oom_kills),
             "saves": _is_count(self.saves),
             "saving_seconds": _is_time(self.saving_seconds),
-            **{name: _is_words(getattr(self, name)) for name in ("gpu", "place", "endpoint", "error", "began_by")},
+            **{
+                name: _is_words(getattr(self, name))
+                for name in ("gpu", "place", "endpoint", "notebook", "error", "began_by")
+            },
         }
 
     @property
@@ -212,6 +216,7 @@ def begin_session(
         gpu=here.gpu,
         place=here.place,
         endpoint=here.endpoint,
+        notebook=here.notebook,
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from .identity import SessionRecord
 from .machine import process_started, read_boot_id
 
-__all__ = ["SILENT_SECONDS", "is_elsewhere", "lives_here"]
+__all__ = ["SILENT_SECONDS", "is_elsewhere", "is_replaced", "lives_here"]
 
 SILENT_SECONDS = 150.0
 """A session that gave no sign of life for so long is taken for dead; it gives one each minute."""
@@ -22,6 +22,15 @@ def is_elsewhere(record: SessionRecord) -> bool:
     """Whether it was made on another machine, of whose processes nothing is known here."""
     boot_id = read_boot_id()
     return boot_id is None or record.boot_id != boot_id
+
+
+def is_replaced(record: SessionRecord, present: SessionRecord) -> bool:
+    """Whether `present` is on the VM that came after that of the record: Colab gives a notebook one VM at a time.
+
+    Both the notebook and the VMs must be known by Colab's own names for them.
+    """
+    known = record.notebook and record.endpoint and present.endpoint
+    return bool(known) and record.notebook == present.notebook and record.endpoint != present.endpoint
 
 
 def lives_here(record: SessionRecord) -> bool:

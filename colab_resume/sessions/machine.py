@@ -38,6 +38,8 @@ class Machine:
     place: str = ""
     endpoint: str = ""
     """The VM's name at Colab, which is another one for each VM."""
+    notebook: str = ""
+    """The notebook's id at Colab, which gives a notebook one VM at a time."""
     kernel_id: str = ""
     """By which the notebook server calls this kernel; a restarted one keeps it."""
 
@@ -61,6 +63,7 @@ def look(
         gpu=one_line(gpu),
         place=one_line(place),
         endpoint=one_line(endpoint[1]) if endpoint else "",
+        notebook=one_line(environ.get("COLAB_NOTEBOOK_ID", "")),
         kernel_id=_kernel_id(proc),
     )
 
