@@ -351,10 +351,8 @@ class Story:
 
     def _skip_waiting(self, cell: Cell) -> None:
         """Where Drive does not answer, nobody waits the twenty seconds that are waited for it."""
-        while self._trouble and cell.state == "running":
-            asked = cell.text.count("(stop: skip)")
-            self._desk.wait(lambda: cell.text.count("(stop: skip)") > asked or cell.state != "running", 3.0)
-            if cell.state == "running":
+        while self._trouble and not self._desk.wait(lambda: cell.state != "running", 2.0):
+            if "(stop: skip)" in cell.text:
                 self._notebook.interrupt()
         cell.wait(_LIMIT)
 
@@ -400,7 +398,8 @@ class Story:
     def _takeover(self, cell: Cell, place: list[Any]) -> None:
         """Another notebook, on a VM of its own, goes on with the run; the first one writes nothing any more."""
         if not self._here():
-            return self._kill(cell, place)
+            self._kill(cell, place)
+            return
         self._notebook.reconnect()
         self._calm_down()
         self._ends(None, "interrupted", "failed", "clean")
