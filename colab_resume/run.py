@@ -112,7 +112,7 @@ class Run:
         say(report(self.status()))
         self._course.tell_problems()
         atexit.register(self._at_exit)
-        self._step_before_cell = 0
+        self._before_cell = ("", 0)
         self._leave_cells = watch_cells(self._cell_begins, self._cell_ended)
 
     def track(self, **objects: Any) -> None:
@@ -327,11 +327,12 @@ class Run:
         self._close()
 
     def _cell_begins(self) -> None:
-        self._step_before_cell = self._loops.cursor.step
+        self._before_cell = (self._saving.session, self._loops.cursor.step)
 
     def _cell_ended(self, error: BaseException | None) -> None:
         """In a notebook an exception ends a cell and no process."""
-        stepped = self._loops.cursor.step != self._step_before_cell
+        # A cell that is run again goes back in a new session, and may fail at the same step as before.
+        stepped = (self._saving.session, self._loops.cursor.step) != self._before_cell
         if error is not None and stepped and self._was_left and not self._saving.ended and os.getpid() == self._pid:
             self._course.leaving.left(*_ending(error))
 
