@@ -7,6 +7,8 @@ the status; the next round tries again, sooner or later; they raise only for who
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Callable
 from typing import Protocol
 
 from .background import step_back
@@ -19,6 +21,10 @@ from .status import Sending
 __all__ = ["Mirror", "Mirroring", "NoMirror"]
 
 _LONGEST_PAUSE = 60.0
+
+
+def _nothing() -> None:
+    """There is nothing that could be done."""
 
 
 class Mirroring(Protocol):
@@ -47,7 +53,7 @@ class Mirroring(Protocol):
 
     def wake(self) -> None: ...
 
-    def flush(self, timeout: float | None) -> None: ...
+    def flush(self, timeout: float | None, *, mend: Callable[[], None]) -> None: ...
 
     def close(self, timeout: float | None) -> bool: ...
 
@@ -66,7 +72,7 @@ class NoMirror:
     def wake(self) -> None:
         """There is nothing to do."""
 
-    def flush(self, timeout: float | None) -> None:
+    def flush(self, timeout: float | None, *, mend: Callable[[], None] = _nothing) -> None:
         """There is nothing to wait for."""
 
     def close(self, timeout: float | None) -> bool:  # noqa: ARG002 - the shape of Mirroring
@@ -128,18 +134,34 @@ class Mirror:
             self._asked += 1
             self._condition.notify_all()
 
-    def flush(self, timeout: float | None) -> None:
+    def flush(self, timeout: float | None, *, mend: Callable[[], None] = _nothing) -> None:
         """Wait until all that is in the store now is on the remote; `NotSafe` says what kept it from that.
 
-        A passing failure is waited out; one that no waiting mends raises at once.
+        A passing failure is waited out, and each time `mend` is called, by who waits; one that no waiting mends raises
+        at once.
         """
+        end = None if timeout is None else time.monotonic() + timeout
         with self._condition:
             self._asked += 1
             wanted, self._error = self._asked, None
             self._condition.notify_all()
-            self._condition.wait_for(lambda: self._done >= wanted or self._closing or self._is_refused(), timeout)
-            if self._done < wanted:
-                raise _not_safe(self._error) from self._error
+        seen: ColabResumeError | None = None
+        while not self._waited_for(wanted, seen, end) and not self._closing and not self._is_refused():
+            if self._error is seen:
+                break
+            seen = self._error
+            mend()
+        if self._done < wanted:
+            raise _not_safe(self._error) from self._error
+
+    def _waited_for(self, wanted: int, seen: ColabResumeError | None, end: float | None) -> bool:
+        """Wait until that round is done, or has failed anew, or cannot come; whether it is done."""
+        with self._condition:
+            self._condition.wait_for(
+                lambda: self._done >= wanted or self._closing or self._error not in (None, seen),
+                None if end is None else max(0.0, end - time.monotonic()),
+            )
+            return self._done >= wanted
 
     def close(self, timeout: float | None) -> bool:
         """End the thread after the round it is in; whether that was reached in time. Closing again is harmless."""

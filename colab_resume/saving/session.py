@@ -345,8 +345,9 @@ class Saving:
         if self.writer.disturbed:
             raise NotSafe("the state changed while it was copied", hint="it is saved again at the next boundary")
         self.journal.sync()
+        left = None if timeout is None else max(0.0, timeout - (time.monotonic() - begin))
         self.mend()
-        self.mirror.flush(None if timeout is None else max(0.0, timeout - (time.monotonic() - begin)))
+        self.mirror.flush(left, mend=self.mend)
 
     def mend(self) -> None:
         """In the main thread, while nobody trains: do what can be done about what keeps the mirror from its work."""

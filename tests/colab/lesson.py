@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import random
+import sys
 import threading
 import time
 from collections.abc import Mapping
@@ -143,14 +144,20 @@ class Lesson:
             time.sleep(_MOMENT)
 
     def end(self, run: Run) -> None:
-        """The result, and what is left over."""
-        threads = [thread.name for thread in threading.enumerate() if thread.ident not in _THREADS]
+        """The result, and what is left over.
+
+        The traceback of a loop that was left is kept by IPython, and keeps the loop's loader with its workers: those
+        are none of ours.
+        """
+        left = hasattr(sys, "last_value")
+        new = [thread.name for thread in threading.enumerate() if thread.ident not in _THREADS]
+        threads = [name for name in new if not (left and name == "QueueFeederThread")]
         result = {
             "digest": digest(self.objects),
             "history": [[one.step, one.epoch, one.values] for one in run.history()],
         }
         numbers = [torch.rand(1).item(), float(np.random.rand()), random.random()]
-        _tell({"result": {**result, "numbers": numbers}, "threads": threads, "children": _children()})
+        _tell({"result": {**result, "numbers": numbers}, "threads": threads, "children": [] if left else _children()})
 
 
 def digest(objects: Mapping[str, Any]) -> str:

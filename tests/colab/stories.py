@@ -164,6 +164,8 @@ class Story:
         self._calm_down()
         acts = self._draw_acts()
         meetings = [self._draw_place(number) for number in range(len(acts))]
+        if acts and self._chance.random() < 0.1:
+            meetings[-1] = _LAST
         fail = [meetings[-1]] if acts and acts[-1] == "fail" else []
         before = self._newest()
         self.said.append(f"run, and then {list(zip(acts, meetings, strict=True))}; before: {before}")
@@ -197,8 +199,6 @@ class Story:
             return [self._chance.choice(["before setup", "set up", "tracked"]), 1]
         if self._chance.random() < 0.15:
             return ["validation", 1 + number]
-        if self._chance.random() < 0.05:
-            return ["after the loops", 1]
         return [self._chance.choice(["step", "stepped"]), self._chance.randint(1, 5) + 5 * number]
 
     def _told(self) -> list[dict[str, Any]]:
@@ -361,12 +361,13 @@ class Story:
         """Outside of the loops nothing of the training is left: the session goes on."""
         self._check_told(None)
         if place[0] in _IN_A_LOOP:
-            self._ends(how)
+            self._ends(how, *(["failed"] if self._workers else []))
 
     def _restart(self, cell: Cell, place: list[Any]) -> None:
         self._notebook.reconnect()
-        # It is interrupted first: whether that comes to a boundary before the kernel goes is chance.
-        self._dies("restart", None, "exited", "interrupted")
+        # It is interrupted first: whether that comes to a boundary before the kernel goes is chance. Workers of a
+        # loader are interrupted, too, and if that shows first, it is an error.
+        self._dies("restart", None, "exited", "interrupted", *(["failed"] if self._workers else []))
         self._notebook.restart()
 
     def _kill(self, cell: Cell, place: list[Any]) -> None:
