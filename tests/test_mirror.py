@@ -64,6 +64,18 @@ def test_a_failure_that_passes_is_waited_out(store: Store) -> None:
     mirror.close(60)
 
 
+def test_who_waits_mends_what_breaks_meanwhile(store: Store) -> None:
+    """A mount that dies while somebody waits is nobody else's affair."""
+    away = RemoteUnavailable("the mount has died", hint="mount it")
+    mended: list[bool] = []
+    remote = FaultyRemote(MemoryRemote(), lambda number, verb, name: None if mended else away)
+    mirror = _mirror(store, remote)
+    made = commit(store, 1)
+    mirror.flush(60, mend=lambda: mended.append(True))
+    assert (mirror.safe, mended) == (made, [True])
+    mirror.close(60)
+
+
 def test_who_cannot_wait_longer_is_told_so(store: Store) -> None:
     """With a time limit, a remote that never answers well ends in `NotSafe`."""
     away = RemoteUnavailable("the line is cut", hint="wait")
