@@ -399,19 +399,20 @@ class Story:
 
     def _takeover(self, cell: Cell, place: list[Any]) -> None:
         """Another notebook, on a VM of its own, goes on with the run; the first one writes nothing any more."""
-        if not self._here():
+        if not self._here() or place[0] == "before setup":
             self._kill(cell, place)
             return
         self._notebook.reconnect()
         self._calm_down()
         self._ends(None, "interrupted", "failed", "clean")
         first, before = self._vm, self._newest()
+        seen = bool(self._on_drive())
         self._boot("copy.ipynb")
         other = self._notebook.start(self._code(takeover=True))
         self._desk.until(
             lambda: len(self._lines()) > 1 or other.state != "running", _LIMIT, "the takeover", nudge=_LOOK
         )
-        self._taken_over_from(before)
+        self._taken_over_from(before, seen=seen)
         cell.wait(_LIMIT)
         self.said.append(f"the first one: {cell.state} {cell.error or ''}")
         assert cell.error is None or cell.error[0] in ("RunInUse", "NotSafe"), cell.report()
@@ -422,11 +423,11 @@ class Story:
         if self.result is None:
             self._cut(other, place)
 
-    def _taken_over_from(self, before: str | None) -> None:
+    def _taken_over_from(self, before: str | None, *, seen: bool) -> None:
         """It may have come to its end just before."""
         [line, *_] = [line for line in self._told() if "session" in line]
-        ends = self._fates[before].ends if before else set()
-        kinds = {"taken over", *(_AFTER[end] for end in ends - {None}), *(() if before else ("first start",))}
+        ends = {record.ended for record in self._on_drive().values()} | (self._fates[before].ends if before else set())
+        kinds = {"taken over", *(_AFTER[end] for end in ends - {None}), *(() if seen else ("first start",))}
         self.said.append(f"session {line['session']} takes over from {before}: {line['kind']}")
         assert line["kind"] in kinds, line
         self._meet_session(line)
