@@ -56,9 +56,7 @@ def _at_risk(status: Status) -> Fact:
 
 
 def _saves(status: Status) -> str:
-    times = "1 save" if status.saves == 1 else f"{status.saves} saves"
-    # The reason comes after the colon; it has no room here.
-    return ", ".join(filter(None, [times, status.cadence.partition(":")[0]]))
+    return "1 save so far" if status.saves == 1 else f"{status.saves} saves so far"
 
 
 def _percent(status: Status) -> str:

@@ -144,7 +144,13 @@ class _Card:
             for name in ("head", "story", "going", "stages", "facts", "problems", "curve", "timeline")
         }
         self._shown = dict.fromkeys(self._parts, "")
-        self._box = ipywidgets.VBox([style, *self._parts.values()], layout=ipywidgets.Layout(max_width="780px"))
+
+        class Box(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets has no types
+            def __repr__(self) -> str:
+                """What is seen where the notebook is only read, on GitHub for example."""
+                return "colab_resume · the panel is seen where the notebook runs"
+
+        self._box = Box([style, *self._parts.values()], layout=ipywidgets.Layout(max_width="780px"))
         self._box.add_class(ROOT)
 
     def put(self, name: str, html: str) -> None:

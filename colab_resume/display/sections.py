@@ -36,7 +36,7 @@ def curve_section(curve: Curve | None) -> str:
     picture = curve_svg(curve) if curve is not None else ""
     if curve is None or not picture:
         empty = f'<div class="cr-empty" style="height:{HEIGHT}px">drawn here as soon as run.log(loss=…) is called</div>'
-        return _picture("curve", "", empty)
+        return _picture("no curve yet", "", empty)
     value = f"{curve.points[-1][1]:.4g}"
     restarts = "┆ restart" if curve.restarts else ""
     return _picture(printable(curve.name), value, picture, restarts)
@@ -80,8 +80,9 @@ def _stages(stages: Sequence[Stage]) -> str:
 def _stage(stage: Stage) -> str:
     bar = "" if stage.share is None else _bar(stage.share, stage.title)
     return (
-        f'<div role="listitem" class="cr-stage {_class(stage.mark)}"><span>{_sign(stage.mark)}{_safe(stage.title)}</span>'
-        f"<b>{_safe(stage.step)}</b><small>{_safe(stage.detail)}</small>{bar}</div>"
+        f'<div class="cr-stage {_class(stage.mark)}" role="listitem">'
+        f"<span>{_sign(stage.mark)}{_safe(stage.title)}</span><b>{_safe(stage.step)}</b>"
+        f"<small>{_safe(stage.detail)}</small><small>{_safe(stage.note)}</small>{bar}</div>"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..status import Status
+from ..status import Sending, Status
 from .marks import Mark
 from .tables import ago, size, span
 
@@ -13,12 +13,13 @@ __all__ = ["Stage", "stages"]
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """One of the three; `share`: how much of it has gone through."""
+    """One of the three, in three lines under a title; `share`: how much of it has gone through."""
 
     title: str
     step: str
-    detail: str
     mark: Mark
+    detail: str = ""
+    note: str = ""
     share: float | None = None
 
 
@@ -29,44 +30,58 @@ def stages(status: Status) -> tuple[Stage, Stage, Stage]:
 
 def _saved(status: Status) -> Stage:
     title = "Saved on this VM"
+    # Why it is so often comes after the colon; it has no room here.
+    note = status.cadence.partition(":")[0]
     if status.saved is None:
-        return Stage(title=title, step="nothing yet", detail="", mark=Mark.WAITS)
-    return Stage(title=title, step=f"step {status.saved}", detail=_age(status, status.saved_at), mark=Mark.GOOD)
+        return Stage(title=title, step="nothing yet", mark=Mark.WAITS, note=note)
+    age = _age(status, status.saved_at)
+    return Stage(title=title, step=f"step {status.saved}", mark=Mark.GOOD, detail=age, note=note)
 
 
 def _on_its_way(status: Status) -> Stage:
     title = "On its way"
-    sending = status.sending
     if not status.remote:
-        return Stage(title=title, step="nowhere to go", detail="", mark=Mark.WAITS)
-    if sending is not None:
-        parts = [f"{size(min(sending.sent, sending.size))} of {size(sending.size)}"]
-        if sending.rate is not None and sending.seconds_left is not None:
-            parts += [f"{size(round(sending.rate))}/s", f"{span(sending.seconds_left)} left"]
-        share = min(1.0, sending.sent / sending.size) if sending.size else 0.0
-        return Stage(title=title, step=f"step {sending.step}", detail=" · ".join(parts), mark=Mark.MOVES, share=share)
+        return Stage(title=title, step="nowhere to go", mark=Mark.WAITS)
+    if status.sending is not None:
+        return _sending(title, status.sending)
     arrived = status.sent if status.sent is not None else status.safe
     if status.saved is not None and (arrived is None or status.saved > arrived):
-        return Stage(title=title, step=f"step {status.saved}", detail="waits for its turn", mark=Mark.WAITS)
+        return Stage(title=title, step=f"step {status.saved}", mark=Mark.WAITS, detail="waits for its turn")
     if status.sent is not None and (status.safe is None or status.sent > status.safe):
-        detail = "handed over, not confirmed yet"
-        return Stage(title=title, step=f"step {status.sent}", detail=detail, mark=Mark.MOVES)
+        handed = f"handed to {status.remote_name}"
+        return Stage(title=title, step=f"step {status.sent}", mark=Mark.MOVES, detail=handed, note="not confirmed yet")
     if arrived is None:
-        return Stage(title=title, step="nothing yet", detail="", mark=Mark.WAITS)
-    return Stage(title=title, step="all sent", detail="nothing waits", mark=Mark.GOOD)
+        return Stage(title=title, step="nothing yet", mark=Mark.WAITS)
+    return Stage(title=title, step="all sent", mark=Mark.GOOD, detail="nothing waits")
+
+
+def _sending(title: str, sending: Sending) -> Stage:
+    pace = []
+    if sending.rate is not None and sending.seconds_left is not None:
+        pace = [f"{size(round(sending.rate))}/s", f"{span(sending.seconds_left)} left"]
+    return Stage(
+        title=title,
+        step=f"step {sending.step}",
+        mark=Mark.MOVES,
+        detail=f"{size(min(sending.sent, sending.size))} of {size(sending.size)}",
+        note=" · ".join(pace),
+        share=min(1.0, sending.sent / sending.size) if sending.size else 0.0,
+    )
 
 
 def _safe(status: Status) -> Stage:
     if not status.remote:
         detail = "what is saved goes when this VM goes"
-        return Stage(title="Safe nowhere else", step="no remote", detail=detail, mark=Mark.WARN)
+        return Stage(title="Safe nowhere else", step="no remote", mark=Mark.WARN, detail=detail)
     title = f"Safe on {status.remote_name}"
     if status.safe is not None:
-        return Stage(title=title, step=f"step {status.safe}", detail=_age(status, status.safe_at), mark=Mark.GOOD)
+        age, confirmed = _age(status, status.safe_at), f"confirmed by {status.remote_name}"
+        return Stage(title=title, step=f"step {status.safe}", mark=Mark.GOOD, detail=age, note=confirmed)
     if status.sent is not None:
-        detail = f"{status.remote_name} has confirmed nothing so far"
-        return Stage(title=title, step="unknown", detail=detail, mark=Mark.WAITS)
-    return Stage(title=title, step="nothing yet", detail="", mark=Mark.WAITS)
+        return Stage(
+            title=title, step="not known", mark=Mark.WAITS, detail="nothing is confirmed so far", note=status.proof
+        )
+    return Stage(title=title, step="nothing yet", mark=Mark.WAITS)
 
 
 def _age(status: Status, then: float | None) -> str:

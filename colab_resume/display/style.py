@@ -49,18 +49,20 @@ STYLE = f"""<style>
 .{ROOT} .cr-state.cr-busy {{ color: var(--cr-busy); }}
 .{ROOT} .cr-state.cr-warn {{ color: var(--cr-warn); }}
 .{ROOT} .cr-story {{ display: grid; grid-template-columns: 72px minmax(0, 1fr); gap: 1px 0; margin-top: 8px; }}
+.{ROOT} .cr-story div:nth-child(2) {{ font-weight: 600; }}
 .{ROOT} .cr-story, .{ROOT} .cr-problems {{ overflow-wrap: anywhere; }}
 .{ROOT} .cr-going {{ display: flex; flex-wrap: wrap; gap: 0 12px; justify-content: space-between; margin-top: 14px;
   min-height: 19px; }}
 .{ROOT} .cr-bar {{ height: 6px; margin-top: 5px; border-radius: 3px; overflow: hidden; background: var(--cr-edge); }}
 .{ROOT} .cr-bar span {{ display: block; height: 100%; border-radius: 3px; background: var(--cr-busy); }}
 .{ROOT} .cr-stages {{ display: grid; grid-template-columns: repeat(3, minmax(0, 1fr)); gap: 22px; margin-top: 14px; }}
-.{ROOT} .cr-stage {{ position: relative; min-height: 68px; padding: 8px 12px; border-radius: 8px;
+.{ROOT} .cr-stage {{ position: relative; padding: 8px 12px 10px; border-radius: 8px;
   background: var(--cr-well); }}
 .{ROOT} .cr-stage + .cr-stage::before {{ content: "→"; position: absolute; left: -18px; top: 50%; margin-top: -10px;
   color: var(--cr-soft); }}
 .{ROOT} .cr-stage > :is(span, b, small) {{ display: block; }}
 .{ROOT} .cr-stage b {{ font-size: 16px; line-height: 24px; }}
+.{ROOT} .cr-stage small {{ min-height: 19px; }}
 .{ROOT} .cr-stage .cr-bar {{ position: absolute; left: 12px; right: 12px; bottom: 5px; height: 3px; }}
 .{ROOT} .cr-facts {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(124px, 1fr)); gap: 8px 16px;
   margin-top: 14px; }}
@@ -82,10 +84,10 @@ STYLE = f"""<style>
   border-radius: 8px; box-sizing: border-box; }}
 @container (max-width: 560px) {{
   .{ROOT} .cr-stages {{ grid-template-columns: minmax(0, 1fr); gap: 4px; }}
-  .{ROOT} .cr-stage {{ display: grid; grid-template-columns: minmax(0, 1fr) auto; min-height: 40px; gap: 0 12px; }}
+  .{ROOT} .cr-stage {{ display: grid; grid-template-columns: minmax(0, 1fr) auto; gap: 0 12px; }}
   .{ROOT} .cr-stage + .cr-stage::before {{ content: none; }}
-  .{ROOT} .cr-stage b {{ font-size: 14px; line-height: 19px; }}
-  .{ROOT} .cr-stage small {{ grid-column: 1 / -1; min-height: 19px; }}
+  .{ROOT} .cr-stage b {{ font-size: 14px; line-height: 19px; text-align: right; }}
+  .{ROOT} .cr-stage small + small {{ text-align: right; }}
   .{ROOT} .cr-facts {{ grid-template-columns: repeat(2, minmax(0, 1fr)); }}
 }}
 </style>"""

@@ -43,7 +43,7 @@ def summary(status: Status) -> str:
     rows = [(line.label, _marked(line.text, line.mark)) for line in shown.story]
     rows += [("state", _marked(shown.state.text, shown.state.mark)), ("progress", " · ".join(going))]
     rows += [
-        (stage.title, _marked(", ".join(filter(None, [stage.step, stage.detail])), stage.mark))
+        (stage.title, _marked(", ".join(filter(None, [stage.step, stage.detail, stage.note])), stage.mark))
         for stage in shown.stages
     ]
     rows += [(fact.label, _marked(", ".join(filter(None, [fact.value, fact.note])), fact.mark)) for fact in shown.facts]

@@ -59,11 +59,12 @@ class View:
 def view(status: Status) -> View:
     """What there is to show of this status."""
     replay = (Line("replay", status.replay, _replay_mark(status.replay)),) if status.replay else ()
+    proof = (Line("proof", status.proof),) if status.proof else ()
     return View(
         run=status.run,
         session=" · ".join(filter(None, [f"session {_number(status)}", status.place])),
         state=_state(status),
-        story=(*story(status), *replay),
+        story=(*story(status), *replay, *proof),
         going=_going(status),
         stages=stages(status),
         facts=facts(status),

@@ -21,6 +21,7 @@ __all__ = ["MOMENTS", "Scene"]
 
 NOW = 1_795_000_000.0
 PLACE = "Colab, Tesla T4, checkpoints go to Drive"
+PROOF = "Drive says when nothing of a file waits to be uploaded any more"
 PACE = 0.19
 BATCHES = 400
 
@@ -60,7 +61,7 @@ def _at(step: int, **facts: Any) -> Status:
         stall_seconds=0.0071 * step * PACE,
         loop_seconds=step * PACE,
         cadence="every 30 s: never more often; it costs 0.71% of the time",
-        proof="Drive tells the md5 of what it has",
+        proof=PROOF,
     )
     return replace(status, **facts)
 
@@ -84,33 +85,94 @@ def _lost(step: int = 1412, **facts: Any) -> Status:
     )
 
 
+MACHINE = "Colab, Tesla T4"
 LIVES = (
-    Life(session="a41c07", began=NOW - 24_000, last_sign=NOW - 20_500, last_step=335, lost_steps=25, lost_seconds=38.0, saves=12, saving_seconds=25.0, machine="Colab, Tesla T4", why="first start"),
-    Life(session="p09dd1", began=NOW - 19_800, last_sign=NOW - 15_000, ended="interrupted", first_step=310, last_step=705, saves=20, saving_seconds=34.0, machine="Colab, Tesla T4", why="new VM"),
-    Life(session="m81xq0", began=NOW - 14_400, last_sign=NOW - 4_920, first_step=705, last_step=1265, lost_steps=25, lost_seconds=38.0, saves=31, saving_seconds=61.0, machine="Colab, Tesla T4", why="new VM"),
-    Life(session="k3f9a2", began=NOW - 320, last_sign=NOW, lives=True, first_step=1240, last_step=1412, saves=2, saving_seconds=2.0, machine="Colab, Tesla T4", why="new VM"),
-)  # fmt: skip
+    Life(
+        session="a41c07",
+        began=NOW - 24_000,
+        last_sign=NOW - 20_500,
+        last_step=335,
+        lost_steps=25,
+        lost_seconds=38.0,
+        saves=12,
+        saving_seconds=25.0,
+        machine=MACHINE,
+        why="first start",
+    ),
+    Life(
+        session="p09dd1",
+        began=NOW - 19_800,
+        last_sign=NOW - 15_000,
+        ended="interrupted",
+        first_step=310,
+        last_step=705,
+        saves=20,
+        saving_seconds=34.0,
+        machine=MACHINE,
+        why="new VM",
+    ),
+    Life(
+        session="m81xq0",
+        began=NOW - 14_400,
+        last_sign=NOW - 4_920,
+        first_step=705,
+        last_step=1265,
+        lost_steps=25,
+        lost_seconds=38.0,
+        saves=31,
+        saving_seconds=61.0,
+        machine=MACHINE,
+        why="new VM",
+    ),
+    Life(
+        session="k3f9a2",
+        began=NOW - 320,
+        last_sign=NOW,
+        lives=True,
+        first_step=1240,
+        last_step=1412,
+        saves=2,
+        saving_seconds=2.0,
+        machine=MACHINE,
+        why="new VM",
+    ),
+)
 
 FULL = (
     "the remote is behind: Drive is full: 128.0 MB were to be stored, 2.1 MB are free\n"
     "  -> free some space on Drive (the bin counts, too); checkpoints wait on this VM until then"
 )
 
+_ALL_SAFE = {
+    "sending": None,
+    "saved": 4000,
+    "saved_at": NOW - 31,
+    "sent": 4000,
+    "sent_at": NOW - 31,
+    "safe": 4000,
+    "safe_at": NOW - 31,
+}
+_STUCK = {"sending": None, "sent": 1240, "sent_at": NOW - 184, "safe": 1240, "safe_at": NOW - 184}
+
 MOMENTS: dict[str, Callable[[], Status]] = {
     "first run": lambda: Status(
-        run="digits", session="k3f9a2", at=NOW, place=PLACE, remote_name="Drive", disk_free=61_200_000_000,
-        remote_free=9_400_000_000, cadence="at the first boundary: what saving costs is not measured yet",
+        run="digits",
+        session="k3f9a2",
+        at=NOW,
+        place=PLACE,
+        remote_name="Drive",
+        proof=PROOF,
+        disk_free=61_200_000_000,
+        remote_free=9_400_000_000,
+        cadence="at the first boundary: what saving costs is not measured yet",
     ),
     "mid-run": lambda: _at(1612, seconds_left=11_520.0),
     "after a VM loss": _lost,
-    "Drive full": lambda: _at(
-        2210, sending=None, sent=1240, sent_at=NOW - 184, safe=1240, safe_at=NOW - 184, remote_free=2_100_000, problems=(FULL,)
-    ),
+    "Drive full": lambda: _at(2210, **_STUCK, remote_free=2_100_000, problems=(FULL,)),
     "finished": lambda: _lost(
-        4000, ended="clean", sending=None, saved=4000, saved_at=NOW - 31, sent=4000, sent_at=NOW - 31, safe=4000, safe_at=NOW - 31,
-        progress=Progress(epoch=9, epochs=10, batch=BATCHES, batches=BATCHES),
+        4000, **_ALL_SAFE, ended="clean", progress=Progress(epoch=9, epochs=10, batch=BATCHES, batches=BATCHES)
     ),
-}  # fmt: skip
+}
 
 
 class Scene:
