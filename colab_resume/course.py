@@ -15,6 +15,7 @@ from .checkpoints.retention import Best
 from .display.bars import byte_bar
 from .display.text import room_line, say, warn
 from .errors import StateMismatch, UsageError
+from .leaving import Leaving
 from .remotes import Remote
 from .restore import Restored
 from .saving import Options, Saving
@@ -52,6 +53,7 @@ class Course:
         self.tracking = Tracking()
         self.tracking.before_step = self._before_step
         self.loops = Loops(self)
+        self.leaving = Leaving(name, self.loops, saving=lambda: self.saving, save=self._save_here)
         self._best: Best | None = None
         self._at_setup: Any = randomness.capture()
         self._begin(takeover=takeover)
@@ -67,7 +69,7 @@ class Course:
             tell=lambda line: say(f"{self._name} · {line}"),
         )
         self.saving.best = self._best
-        self._restored: Restored | None = self.saving.search.good
+        self._restored: Restored | None = self.saving.found.search.good
         self._untouched: list[Any] = []
         self._unclear = False
         try:
@@ -127,7 +129,7 @@ class Course:
 
     def _tell_room(self, need: int) -> None:
         """If the remote has too little space for what is to be kept, say so, once for each number that fits."""
-        room = self.saving.remote_room
+        room = self.saving.found.remote_room
         line = "" if room is None else room_line(need, room, self._options.keep.last)
         if line and line != self._room_told:
             warn(f"{self._name}: {line}")
@@ -235,6 +237,7 @@ class Course:
             self._prepared = True
             self.saving.prepare(self.tracking.nbytes())
             self._tell_room(self.tracking.nbytes())
+        self.leaving.at_boundary(savable=savable and not self._unclear, over=loop_ended)
         self._unclear = False
         self.tracking.leave_boundary(step_follows=not pauses)
         self._tell_news()
@@ -256,6 +259,16 @@ class Course:
     def _save_if_due(self, *, whole: bool, step_follows: bool) -> None:
         if self.saving.is_due(self.loops.cursor.step) and (whole or self.tracking.is_whole()):
             self.saving.save(self._parts(), self.loops.cursor.position(), step_follows=step_follows)
+
+    def _save_here(self) -> bool:
+        """Capture the state at this boundary as a whole, whatever was captured last; whether that was possible."""
+        self.saving.writer.wait(None)
+        if not self.tracking.is_whole():
+            return False
+        if not self.saving.holds(self.loops.cursor.step):
+            self.saving.ask(None)
+            self._save_if_due(whole=True, step_follows=False)
+        return not self.saving.capture_problem
 
     def _parts(self) -> Iterator[LiveState]:
         yield from self.tracking.live()

@@ -2,6 +2,7 @@
 
 ColabResumeError
 ├── UsageError                a call that cannot be meant (also a ValueError)
+│   └── Unanswered            a question is shown, and the cell is to be run again when it is answered
 ├── EncodingError             a value that cannot be stored; names its path (also a TypeError)
 ├── StateMismatch             the checkpoint does not fit the objects or the loop
 ├── CheckpointError
@@ -36,6 +37,7 @@ __all__ = [
     "RunInUse",
     "StateMismatch",
     "StoreError",
+    "Unanswered",
     "UsageError",
 ]
 
@@ -61,6 +63,14 @@ def _rebuild(kind: type[ColabResumeError], what: str, hint: str) -> ColabResumeE
 
 class UsageError(ColabResumeError, ValueError):
     """A call that cannot be meant."""
+
+
+class Unanswered(UsageError):
+    """A question stands in the notebook; its answer arrives only after the cell that asked has ended."""
+
+    def _render_traceback_(self) -> list[str]:
+        """IPython shows this in place of the traceback: it is no mistake of anybody's, only what to do."""
+        return [str(self)]
 
 
 class EncodingError(ColabResumeError, TypeError):

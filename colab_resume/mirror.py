@@ -13,6 +13,7 @@ from .background import step_back
 from .checkpoints.manifest import Manifest
 from .checkpoints.replica import HEARTBEAT_SECONDS, Replica
 from .errors import ColabResumeError, NotSafe, RemoteUnavailable
+from .remotes.abilities import Space
 from .status import Sending
 
 __all__ = ["Mirror", "Mirroring", "NoMirror"]
@@ -38,6 +39,9 @@ class Mirroring(Protocol):
     @property
     def safe(self) -> Manifest | None: ...
 
+    @property
+    def space(self) -> Space | None: ...
+
     def wake(self) -> None: ...
 
     def flush(self, timeout: float | None) -> None: ...
@@ -53,6 +57,7 @@ class NoMirror:
     sending = None
     sent = None
     safe = None
+    space = None
 
     def wake(self) -> None:
         """There is nothing to do."""
@@ -102,6 +107,11 @@ class Mirror:
     def safe(self) -> Manifest | None:
         """The newest checkpoint that the remote has confirmed."""
         return self._replica.safe
+
+    @property
+    def space(self) -> Space | None:
+        """What the remote said of its space last, if it tells."""
+        return self._replica.space
 
     def wake(self) -> None:
         """There is something new in the store."""

@@ -8,27 +8,31 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from .checking import Report, check
 from .checkpoints.retention import Best, Keep
-from .colab.runtime import local_disk
+from .colab.cells import has_cells, watch_cells
+from .colab.place import local_disk
 from .course import CLOSE_SECONDS, Course
 from .display.text import report, say, warn
-from .errors import ColabResumeError, UsageError
+from .errors import UsageError
 from .remotes import Remote
 from .remotes.opening import open_remote
 from .remotes.prefixed import PrefixedRemote
 from .remotes.retrying import Retrying
 from .remotes.throttled import Throttled, bytes_per_second
-from .saving import Options, Saving
+from .saving import Options, Saving, part, status_of
+from .sessions.identity import Ending
 from .sessions.names import run_folder
 from .status import Status
 from .training.journal import Record, history
 from .training.loops import Loops
 from .training.objects.parts import Values
+from .training.progress import progress_of
 from .training.tracking import VALUES
 
 __all__ = ["Run", "setup"]
@@ -48,6 +52,7 @@ def setup(
     budget: float = 0.02,
     keep: Keep | None = None,
     upload_limit: str | float | None = None,
+    session_limit: str | float | None = None,
     takeover: bool = False,
 ) -> Run:
     """Open the run of this name and find its newest good checkpoint; a second call in the same process returns the run.
@@ -59,6 +64,7 @@ def setup(
     worth its cost. `budget` bounds that cost: the part of the time that saving may take, stalls and slower steps
     together. Where it allows one more, the end of each epoch is saved, too. `keep`: which checkpoints stay.
     `upload_limit`: how fast to send at most, as "5 MB/s" or "20 Mbit/s".
+    `session_limit`: how long this VM may live, as "12h"; before that the newest state is saved and brought to safety.
     `takeover`: go on even if another session still works on the run; that one then stops writing, and says so.
 
     What is drawn after this call and before the first loop is drawn again, the same, in each later session.
@@ -70,7 +76,7 @@ def setup(
     folder = run_folder(name)
     root = Path(store) if store is not None else local_disk()
     path = (root / folder).absolute()
-    options = Options(every=every, budget=budget, keep=keep or Keep())
+    options = Options(every=every, budget=budget, keep=keep or Keep(), session_limit=session_limit)
     if (known := _open_runs.get(path)) is not None:
         known._same_or_refuse(options)
         return known
@@ -105,6 +111,8 @@ class Run:
         """What is logged while a check is under way; it does not belong to the history."""
         say(report(self.status()))
         atexit.register(self._at_exit)
+        self._step_before_cell = 0
+        self._leave_cells = watch_cells(self._cell_begins, self._cell_ended)
 
     def track(self, **objects: Any) -> None:
         """Track these objects; what the checkpoint holds under their names is put into them at once.
@@ -168,11 +176,12 @@ class Run:
             return  # this code runs again; what it logged is in the history already
         record = self._saving.journal.log(self._loops.current_step, values, epoch=self._loops.cursor.epoch)
         self._saving.replay.observe(record)
+        self._saving.curve.observe(record.step, record.values)
         self._saving.note_metrics(values)
 
     def history(self) -> tuple[Record, ...]:
         """Everything that was logged by this run, in all its sessions, without what lost steps had logged."""
-        found = history(self._root / "journal", self._saving.parent_mark, live=self._saving.journal)
+        found = history(self._root / "journal", self._saving.found.mark, live=self._saving.journal)
         for flaw in found.flaws:
             warn(flaw)
         return found.records
@@ -210,8 +219,14 @@ class Run:
 
     def status(self) -> Status:
         """What is saved where, what was lost, what it costs, what does not work."""
-        cursor = self._loops.cursor
-        return self._saving.status(self.name, cursor.step, cursor.epoch, self._course.loop_seconds)
+        loops = self._loops.cursor.open_loops
+        return status_of(
+            self._saving,
+            self.name,
+            step=self._loops.cursor.step,
+            loop_seconds=self._course.loop_seconds,
+            progress=progress_of(loops, self._saving.pace),
+        )
 
     def flush(self, timeout: float | None = None) -> None:
         """Wait until the newest checkpoint is on the disk and confirmed by the remote; else `NotSafe` says why not."""
@@ -263,6 +278,8 @@ class Run:
 
     def _close(self) -> None:
         self._finished = True
+        self._leave_cells()
+        self._course.leaving.forget()
         _open_runs.pop(self._root, None)
         atexit.unregister(self._at_exit)
         self._saving.close(CLOSE_SECONDS)
@@ -272,9 +289,31 @@ class Run:
         """A courtesy of a process that ends in peace; one that is killed loses nothing that was safe."""
         if os.getpid() != self._pid:
             return
-        self._saving.end("interrupted")
-        try:
-            self._saving.flush(_EXIT_SECONDS)
-        except ColabResumeError as error:
-            warn(str(error))
+        if not self._saving.ended:
+            error = getattr(sys, "last_value", None) if self._was_left and not has_cells() else None
+            how, why = _ending(error) if error is not None else ("exited", "")
+            lacking = part(self._saving, how, seconds=_EXIT_SECONDS, error=why).lacking
+            if lacking:
+                warn(f"{self.name}: {lacking}")
         self._close()
+
+    def _cell_begins(self) -> None:
+        self._step_before_cell = self._loops.cursor.step
+
+    def _cell_ended(self, error: BaseException | None) -> None:
+        """In a notebook an exception ends a cell and no process."""
+        stepped = self._loops.cursor.step != self._step_before_cell
+        if error is not None and stepped and self._was_left and not self._saving.ended and os.getpid() == self._pid:
+            self._course.leaving.left(*_ending(error))
+
+    @property
+    def _was_left(self) -> bool:
+        """Whether a loop is open, or was left before its end, or says itself what its steps are."""
+        return self._loops.may_be_in_a_step or not self._loops.settled
+
+
+def _ending(error: BaseException) -> tuple[Ending, str]:
+    """How a session ended that this has left, and the first line of what it says."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", ""
+    return "failed", f"{type(error).__name__}: {error}".splitlines()[0][:200]

@@ -95,8 +95,8 @@ class _Mending(Protocol):
 
 
 def mend(remote: Remote) -> bool:
-    """Let a remote do what only the main thread may do about a failure, and may take minutes; whether it did anything.
+    """Let a remote do what only the main thread may do about a failure, and may take minutes; False if it cannot.
 
-    Raises `RemoteUnavailable` if that failed.
+    Raises `RemoteUnavailable` or `RemoteRefused` if that failed.
     """
     return remote.mend() if isinstance(remote, _Mending) else False

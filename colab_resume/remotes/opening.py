@@ -6,13 +6,14 @@ import os
 import re
 from pathlib import Path
 
-from ..colab.runtime import is_drive
+from ..colab.place import is_drive
+from ..colab.storage import FOLDER
 from ..errors import UsageError
 from . import Remote
 
 __all__ = ["DRIVE_FOLDER", "open_remote"]
 
-DRIVE_FOLDER = "colab_resume"
+DRIVE_FOLDER = FOLDER
 """The folder on Drive that is meant if none is named."""
 
 # One slash is enough: Path("s3://bucket") has become "s3:/bucket" before it arrives here.

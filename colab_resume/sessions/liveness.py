@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from .identity import SessionRecord, read_boot_id
+from .identity import SessionRecord
+from .machine import process_started, read_boot_id
 
 __all__ = ["SILENT_SECONDS", "is_elsewhere", "lives_here"]
 
@@ -34,7 +35,6 @@ def lives_here(record: SessionRecord) -> bool:
 
 
 def _started(pid: int) -> float:
-    """When a process began; a later one may have got the number. https://man7.org/linux/man-pages/man5/proc.5.html"""
-    fields = (_PROC / str(pid) / "stat").read_text("ascii", errors="replace").rpartition(")")[2].split()
+    """When a process began, in seconds since 1970."""
     booted = next(line for line in (_PROC / "stat").read_text("ascii").splitlines() if line.startswith("btime "))
-    return float(booted.split()[1]) + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    return float(booted.split()[1]) + process_started(pid, _PROC)

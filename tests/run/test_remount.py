@@ -23,7 +23,7 @@ __all__ = ["needs_fuse", "new_drive_fs"]
 pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.xdist_group("machine")]
 
 
-def on_colab(monkeypatch: pytest.MonkeyPatch, mount: Callable[[str], None]) -> None:
+def on_colab(monkeypatch: pytest.MonkeyPatch, mount: Callable[..., None]) -> None:
     """As on a Colab VM, `from google.colab import drive` gives a module with this `mount`."""
     colab, drive = ModuleType("google.colab"), ModuleType("google.colab.drive")
     colab.drive = drive  # type: ignore[attr-defined]
@@ -55,7 +55,7 @@ def test_it_is_mounted_again_when_somebody_waits_or_the_cell_runs_again(
     """Once, at the same place; then all that waited is on Drive. The training itself is never held up for it."""
     fs, mounted = new_drive_fs(), list[str]()
 
-    def mount(point: str) -> None:
+    def mount(point: str, *, timeout_ms: int) -> None:
         mounted.append(point)
         fs.revive()
 
@@ -77,7 +77,7 @@ def test_what_keeps_it_from_being_mounted_is_told(
     """With what to do; and the checkpoints wait on the disk."""
     fs = new_drive_fs()
 
-    def refuse(point: str) -> None:
+    def refuse(point: str, *, timeout_ms: int) -> None:
         raise ValueError("mount failed")
 
     on_colab(monkeypatch, refuse)
@@ -93,7 +93,7 @@ def test_what_keeps_it_from_being_mounted_is_told(
 def test_it_is_left_alone_elsewhere_and_in_other_threads(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Where there is no google.colab, and where Colab would refuse."""
     assert not mount_drive(tmp_path)
-    on_colab(monkeypatch, lambda point: pytest.fail("mounted in another thread"))
+    on_colab(monkeypatch, lambda point, **_: pytest.fail("mounted in another thread"))
     answers: list[bool] = []
     thread = threading.Thread(target=lambda: answers.append(mount_drive(tmp_path)))
     thread.start()

@@ -13,8 +13,9 @@ import pytest
 
 from colab_resume.errors import Overtaken, RemoteRefused, RunInUse
 from colab_resume.remotes import BytesSource, Entry, Receipt, Remote, Source
-from colab_resume.sessions.identity import SessionRecord, read_boot_id
+from colab_resume.sessions.identity import SessionRecord
 from colab_resume.sessions.lease import lease_for
+from colab_resume.sessions.machine import read_boot_id
 from colab_resume.testing import ManualClock, MemoryRemote
 
 NOW = 1_000_000.0

@@ -6,8 +6,8 @@ them, as far as the mount can be asked (`proof`); and nothing is ever written wh
 
 from __future__ import annotations
 
+from ...colab.mount_table import uploads_later
 from .attributes import Proof
-from .mount_table import uploads_later
 from .remote import DriveMount
 
 __all__ = ["DriveMount", "Proof", "uploads_later"]

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ...colab.drive import mount_drive
+from ...colab.mount_table import mount_point, opened
 from ...errors import NotThere, RemoteFull, RemoteUnavailable, UsageError
 from .. import Entry, Receipt, Source
 from ..abilities import Space
@@ -19,7 +20,6 @@ from ..folder import attempt, check_name, is_name
 from ..reading import md5_of
 from .attributes import DriveAttributes, Proof
 from .folder import Folder
-from .mount_table import mount_point, opened
 
 __all__ = ["DriveMount"]
 
@@ -83,14 +83,8 @@ class DriveMount:
             return folder.probed().proof
 
     def mend(self) -> bool:
-        """Mount Drive again if it is gone or has died."""
-        try:
-            descriptor = opened(self._point)
-        except OSError:
-            descriptor = None
-        if descriptor is not None:
-            os.close(descriptor)
-        return descriptor is None and mount_drive(self._point)
+        """Mount Drive again if it is gone or has died; whether it is there in the end."""
+        return mount_drive(self._point)
 
     @property
     def proof_text(self) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["mount_point", "opened", "uploads_later"]
+__all__ = ["drive_mount", "mount_point", "opened", "uploads_later"]
 
 _TABLE = Path("/proc/self/mountinfo")
 _OPEN = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
@@ -24,6 +24,11 @@ def mount_point(path: Path) -> Path | None:
 def uploads_later(path: Path) -> bool:
     """Whether this path lies on a mount that takes bytes before it has sent them on: Drive's own, or rclone's."""
     return _lies_on(path)[1] in ("fuse.drive", "fuse.rclone")
+
+
+def drive_mount() -> Path | None:
+    """Where Google's own file system for Drive is mounted; None if it is not. The newest, if there are more."""
+    return next((Path(point) for _, point, kind in reversed(_mounts()) if kind == "fuse.drive"), None)
 
 
 def opened(point: Path) -> int | None:
