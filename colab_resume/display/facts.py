@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ..sessions.times import span
 from ..status import Status
 from .marks import Mark
-from .tables import size, span
+from .tables import size
 
 __all__ = ["Fact", "LITTLE_SPACE", "LITTLE_TIME", "facts"]
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..status import Status
-from .sections import curve_section, sections
+from .sections import curve_section, sections, timeline_section
 from .style import ROOT, STYLE
 from .text import warn
 from .view import view
@@ -23,8 +23,8 @@ from .view import view
 __all__ = ["Panel", "open_panel"]
 
 TICK_SECONDS = 0.5
-PICTURE_SECONDS = 10.0
-"""A picture is some kilobytes, and changes little."""
+PICTURE_SECONDS = {"curve": 10.0, "timeline": 60.0}
+"""How often these are drawn anew: a picture is some kilobytes, and changes little."""
 CLOSE_SECONDS = 2.0
 PARTS = ("head", "story", "going", "stages", "facts", "problems", "curve", "timeline")
 
@@ -61,7 +61,7 @@ class Panel:
         self._closing = threading.Event()
         self._told: set[str] = set()
         self._last: Status | None = None
-        self._pictured = float("-inf")
+        self._drawn = dict.fromkeys(PICTURE_SECONDS, float("-inf"))
         self._card = _Card()
         self.refresh()
         self._thread = threading.Thread(target=self._work, name="colab_resume-panel", daemon=True)
@@ -120,15 +120,21 @@ class Panel:
     def _put(self, status: Status, *, pictures: bool) -> None:
         for name, html in sections(view(status)).items():
             self._card.put(name, html)
-        if pictures or self._clock() >= self._pictured + PICTURE_SECONDS:
-            self._pictured = self._clock()
-            self._card.put("curve", curve_section(status.curve))
+        now = self._clock()
+        for name, seconds in PICTURE_SECONDS.items():
+            if pictures or now >= self._drawn[name] + seconds:
+                self._drawn[name] = now
+                self._card.put(name, _picture(name, status))
 
     def _tell(self, line: str) -> None:
         """Once each."""
         if line not in self._told:
             self._told.add(line)
             warn(line)
+
+
+def _picture(name: str, status: Status) -> str:
+    return curve_section(status.curve) if name == "curve" else timeline_section(status.lives, status.at)
 
 
 class _Card:
@@ -150,7 +156,7 @@ class _Card:
                 """What is seen where the notebook is only read, on GitHub for example."""
                 return "colab_resume · the panel is seen where the notebook runs"
 
-        self._box = Box([style, *self._parts.values()], layout=ipywidgets.Layout(max_width="780px"))
+        self._box = Box([style, *self._parts.values()])
         self._box.add_class(ROOT)
 
     def put(self, name: str, html: str) -> None:

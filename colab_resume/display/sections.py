@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from ..status import Curve
+from ..status import Curve, Life
 from .curve import HEIGHT, curve_svg
 from .facts import Fact
 from .marks import Mark
 from .stages import Stage
+from .style import WIDTH
 from .tables import printable
+from .timeline import timeline_svg
 from .view import Going, Line, Problem, View
 
 __all__ = ["curve_section", "sections", "timeline_section"]
@@ -42,9 +44,11 @@ def curve_section(curve: Curve | None) -> str:
     return _picture(printable(curve.name), value, picture, restarts)
 
 
-def timeline_section(picture: str) -> str:
-    """The sessions, one after the other."""
-    return _picture("sessions", "", picture)
+def timeline_section(lives: Sequence[Life], now: float) -> str:
+    """The sessions, one after the other; nothing as long as this one is the first."""
+    if len(lives) < 2:
+        return ""
+    return _picture("sessions", str(len(lives)), timeline_svg(lives, now=now, width=WIDTH))
 
 
 def _head(view: View) -> str:

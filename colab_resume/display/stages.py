@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..sessions.times import span
 from ..status import Sending, Status
 from .marks import Mark
-from .tables import ago, size, span
+from .tables import ago, size
 
 __all__ = ["Stage", "stages"]
 

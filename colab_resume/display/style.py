@@ -6,10 +6,12 @@ it is dark, and VS Code likewise. Where nobody says anything the card is light, 
 
 from __future__ import annotations
 
-__all__ = ["ROOT", "STYLE"]
+__all__ = ["ROOT", "STYLE", "WIDTH"]
 
 ROOT = "cr-panel"
 """The class of the outermost element."""
+WIDTH = 744
+"""Pixels of what stands in it, where there is so much room."""
 
 _LIGHT = """
 --cr-ink: var(--jp-ui-font-color0, #1f2328); --cr-soft: #59636e; --cr-edge: #d1d9e0; --cr-well: #f3f5f7;
@@ -29,7 +31,8 @@ STYLE = f"""<style>
 .{ROOT} {{ {_LIGHT} }}
 {_SAY_DARK} {{ {_DARK} }}
 [data-jp-theme-light="false"] .{ROOT} {{ --cr-card: var(--jp-layout-color1, #1c1e21); }}
-.{ROOT} {{ container-type: inline-size; box-sizing: border-box; width: 100%; padding: 14px 18px 16px;
+.{ROOT} {{ container-type: inline-size; box-sizing: content-box; width: auto; max-width: {WIDTH}px;
+  padding: 14px 18px 16px;
   color: var(--cr-ink); background: var(--cr-card); border: 1px solid var(--cr-edge); border-radius: 10px; }}
 .{ROOT}, .{ROOT} .widget-html-content {{ font: 13px/19px system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans",
   sans-serif; font-variant-numeric: tabular-nums; overflow: visible; }}

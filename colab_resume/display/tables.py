@@ -8,7 +8,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection, Sequence
 
-__all__ = ["ago", "cut", "duration", "printable", "size", "span", "table", "width"]
+__all__ = ["ago", "cut", "duration", "printable", "size", "table", "width"]
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 # Each unit until the next one is nearer: 59.6 s are a minute.
@@ -44,14 +44,6 @@ def duration(seconds: float) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {seconds:02d} s"
-
-
-def span(seconds: float) -> str:
-    """A time that is still to come, as coarse as it is uncertain: it does not change at every look."""
-    if seconds < 59.5:
-        return f"{max(1.0, seconds):.0f} s"
-    hours, minutes = divmod(round(seconds / 60), 60)
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
 
 
 def printable(text: str) -> str:

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from ..status import Status
 from .marks import Mark
-from .tables import duration, printable, size, span, width
+from .tables import duration, printable, size, width
 from .view import FIRST_START, story, view
 
-__all__ = ["first_safe", "report", "room_line", "say", "session_ends", "stopping", "summary", "warn"]
+__all__ = ["first_safe", "report", "room_line", "say", "summary", "warn"]
 
 _LOG = logging.getLogger("colab_resume")
 
@@ -59,16 +59,6 @@ def first_safe(status: Status, seconds: float) -> str:
     return (
         f"{status.run} · first checkpoint safe {where}: step {status.safe}, {duration(seconds)} after it was captured"
     )
-
-
-def session_ends(run: str, seconds: float) -> str:
-    """The milestone before `session_limit`."""
-    return f"{run} · session ends in {span(seconds)}"
-
-
-def stopping(run: str, why: str, step: int) -> str:
-    """The milestone at which training has stopped, and what it has reached is still to be brought to safety."""
-    return f"{run} · stopping: {why}; saving step {step} (interrupt again to skip that)"
 
 
 def _marked(text: str, mark: Mark) -> str:

@@ -17,8 +17,7 @@ from html import escape
 from ..sessions.times import clock, day, moment, span
 from ..status import Life
 from .layout import Piece, Row, rows_of
-from .tables import printable
-from .text import duration
+from .tables import duration, printable
 
 __all__ = ["timeline_svg"]
 

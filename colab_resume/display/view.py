@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ..sessions.times import span
 from ..status import Status
 from .facts import Fact, facts
 from .marks import Mark
 from .stages import Stage, stages
-from .tables import duration, span
+from .tables import duration
 
 __all__ = ["FIRST_START", "Going", "Line", "Problem", "View", "story", "view"]
 

@@ -17,7 +17,7 @@ from typing import Any
 from colab_resume.display.panel import Panel, open_panel
 from colab_resume.status import Curve, Life, Progress, Sending, Status
 
-__all__ = ["MOMENTS", "Scene"]
+__all__ = ["LIVES", "MOMENTS", "NOW", "Scene"]
 
 NOW = 1_795_000_000.0
 PLACE = "Colab, Tesla T4, checkpoints go to Drive"

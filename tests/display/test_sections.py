@@ -6,16 +6,33 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
-from display.panel_scene import MOMENTS
+from display.panel_scene import LIVES, MOMENTS, NOW
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colab_resume.display.sections import curve_section, sections
+from colab_resume.display.sections import curve_section, sections, timeline_section
 from colab_resume.display.view import view
 from colab_resume.status import Curve, Status
 
 HOSTILE = """<img src=x onerror=alert(1)>"'</div><script>alert(2)</script>&lt;"""
-TAGS = {"div", "span", "b", "i", "small", "svg", "title", "path", "polyline", "text"}
+TAGS = {
+    "div",
+    "span",
+    "b",
+    "i",
+    "small",
+    "svg",
+    "title",
+    "path",
+    "polyline",
+    "text",
+    "style",
+    "defs",
+    "pattern",
+    "rect",
+    "line",
+    "g",
+}
 
 
 class Reader(HTMLParser):
@@ -43,7 +60,11 @@ class Reader(HTMLParser):
 
 
 def every_section(status: Status) -> str:
-    return "".join(sections(view(status)).values()) + curve_section(status.curve)
+    return (
+        "".join(sections(view(status)).values())
+        + curve_section(status.curve)
+        + timeline_section(status.lives, status.at)
+    )
 
 
 @given(st.one_of(st.just(HOSTILE), st.text(max_size=40)))
@@ -64,6 +85,7 @@ def test_no_text_becomes_markup(text: str) -> None:
         ended=text,
         remote_name=text,
         problems=(text, f"{text}\n  -> {text}"),
+        lives=tuple(replace(life, session=text, machine=text, why=text) for life in LIVES),
         curve=Curve(name=text, points=((1, 1.0), (2, 2.0))),
     )
     read = Reader(every_section(status))
@@ -87,3 +109,9 @@ def test_a_curve_that_is_not_there_yet_has_its_place() -> None:
     """As high as the picture that will come."""
     assert 'style="height:120px"' in curve_section(None)
     assert 'height="120"' in curve_section(Curve(name="loss", points=((1, 1.0),)))
+
+
+def test_the_first_session_has_no_timeline() -> None:
+    """Later ones have."""
+    assert timeline_section(LIVES[:1], NOW) == ""
+    assert 'role="img"' in timeline_section(LIVES, NOW)

@@ -10,7 +10,7 @@ import pytest
 from display.panel_scene import MOMENTS, NOW
 
 from colab_resume.display.marks import Mark
-from colab_resume.display.text import first_safe, report, session_ends, stopping, summary
+from colab_resume.display.text import first_safe, report, summary
 from colab_resume.display.view import View, view
 from colab_resume.status import Progress, Sending, Status
 from colab_resume.training.replay import ReplayReport
@@ -192,13 +192,11 @@ def test_the_lines_at_the_start_say_what_happened_and_where() -> None:
     assert report(status()) == "digits · session k3f9a2 · first start, nothing to restore"
 
 
-def test_milestones_are_single_lines() -> None:
-    """A saved notebook keeps them."""
+def test_the_first_safe_checkpoint_is_a_line() -> None:
+    """A saved notebook keeps it."""
     assert first_safe(status(safe=90), 4.2) == (
         "digits · first checkpoint safe on Drive: step 90, 4.2 s after it was captured"
     )
-    assert session_ends("digits", 1200.0) == "digits · session ends in 20 min"
-    assert stopping("digits", "interrupted", 7).startswith("digits · stopping: interrupted; saving step 7")
 
 
 def test_a_line_of_a_stranger_steers_nothing() -> None:
