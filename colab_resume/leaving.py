@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .display.text import duration, say
+from .display.tables import duration
+from .display.text import say
 from .saving import Saving, part
 from .sessions.identity import Ending
 from .training.interrupt import HeldInterrupt

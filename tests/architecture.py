@@ -119,6 +119,7 @@ DOORS = (
     Door("threading", "training.journal", "the loop logs while the writer syncs to disk"),
     Door("threading", "checkpoints.store", "the writer commits while the mirror reads and retention deletes"),
     Door("threading", "colab", "Colab mounts and asks in the main thread only; a mount that hangs is looked at beside"),
+    Door("threading", "display.panel", "owns the thread that keeps what is seen up to date"),
     Door("threading", "remotes.throttled", "several uploads share one line"),
     Door("threading", "testing", "its remotes are used by the mirror's thread and by the test's"),
 )

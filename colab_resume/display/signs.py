@@ -8,7 +8,7 @@ from html import escape
 from ..sessions.times import span
 from ..status import Life
 from .layout import Row
-from .text import duration
+from .tables import duration
 
 __all__ = ["LOST", "NOTCHED", "TRAINING", "end_of", "hatching", "legend", "put", "said", "shape", "totals"]
 
