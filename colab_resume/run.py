@@ -19,6 +19,7 @@ from .colab import asking
 from .colab.cells import has_cells, watch_cells
 from .colab.handing_back import give_back_vm
 from .course import CLOSE_SECONDS, Course
+from .display.panel import open_panel
 from .display.text import report, say, warn
 from .errors import NotSafe, RunInUse, UsageError
 from .remotes import Remote
@@ -104,11 +105,20 @@ class Run:
         self._options = options
         self._given_remote: str | Path | Remote | None = None
         place = str(site.address.place)
-        self._course = Course(self.name, self._root, site.remote, options, takeover=takeover, place=place)
+        self._course = Course(
+            self.name,
+            self._root,
+            site.remote,
+            options,
+            takeover=takeover,
+            place=place,
+            remote_name=site.remote_name,
+        )
         self._pid = os.getpid()
         self._finished = False
         self._checked: list[dict[str, Any]] | None = None
         """What is logged while a check is under way; it does not belong to the history."""
+        self._panel = open_panel(self.status)
         say(report(self.status()))
         self._course.tell_problems()
         atexit.register(self._at_exit)
@@ -228,6 +238,7 @@ class Run:
             loop_seconds=self._course.loop_seconds,
             progress=progress_of(loops, self._saving.pace),
             place=self._site.line,
+            remote_name=self._site.remote_name,
         )
 
     def flush(self, timeout: float | None = None) -> None:
@@ -279,6 +290,8 @@ class Run:
                 hint="call run.finish() first, or leave the options as they are",
             )
         self._course.set_up(takeover=takeover)
+        if self._panel is not None:
+            self._panel.show()
 
     @property
     def _saving(self) -> Saving:
@@ -312,7 +325,9 @@ class Run:
         _open_runs.pop(self._root, None)
         atexit.unregister(self._at_exit)
         self._saving.close(CLOSE_SECONDS)
-        self._course.tell_problems()
+        self._course.close()
+        if self._panel is not None:
+            self._panel.close(self.status())
 
     def _at_exit(self) -> None:
         """A courtesy of a process that ends in peace; one that is killed loses nothing that was safe."""

@@ -44,6 +44,8 @@ class Site:
     address: Address
     remote: Remote | None
     line: str
+    remote_name: str = "the remote"
+    """What the remote is called in a sentence."""
 
 
 def address(name: str | None, *, store: str | Path | None) -> Address:
@@ -73,7 +75,10 @@ def open_site(
         remote = _opened(remote, where)
     limited = remote if upload_limit is None else Throttled(remote, bytes_per_second(upload_limit))
     return Site(
-        address=where, remote=Retrying(PrefixedRemote(limited, where.store.name)), line=line or "a remote of your own"
+        address=where,
+        remote=Retrying(PrefixedRemote(limited, where.store.name)),
+        line=line or "checkpoints go to a remote of your own",
+        remote_name="Drive" if type(remote).__name__ in ("DriveMount", "DriveAPI") else "the remote",
     )
 
 

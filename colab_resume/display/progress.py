@@ -6,6 +6,8 @@ most. It starts no thread.
 
 from __future__ import annotations
 
+import sys
+
 from tqdm import tqdm
 
 from ..status import Progress
@@ -26,6 +28,14 @@ class ProgressBar:
         self._bar: _Bar | None = None
         self._stretch: tuple[int | None, int | None] | None = None
         self._closed = False
+        self._watched: bool | None = None
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether somebody may be looking: a terminal is there, and shows no bar of the user's own already."""
+        if self._watched is None:
+            self._watched = sys.stderr is not None and sys.stderr.isatty() and not getattr(tqdm, "_instances", ())
+        return self._watched and not self._closed
 
     def update(self, progress: Progress, step: int) -> None:
         """The training is here now."""

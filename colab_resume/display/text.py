@@ -53,12 +53,9 @@ def summary(status: Status) -> str:
     return _rows(f"{shown.run} · {shown.session}", rows)
 
 
-def first_safe(status: Status, seconds: float) -> str:
+def first_safe(where: str, step: int, seconds: float) -> str:
     """The milestone after which the loss of the VM no longer loses everything; `seconds` after its capture."""
-    where = f"on {status.remote_name}"
-    return (
-        f"{status.run} · first checkpoint safe {where}: step {status.safe}, {duration(seconds)} after it was captured"
-    )
+    return f"first checkpoint safe on {where}: step {step}, {duration(seconds)} after it was captured"
 
 
 def _marked(text: str, mark: Mark) -> str:

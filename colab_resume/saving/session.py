@@ -208,6 +208,12 @@ class Saving:
             self._arrived = newest.name
             self.cadence.sent(max(0.0, time.time() - newest.created))
 
+    @property
+    def own_safe(self) -> Manifest | None:
+        """The newest checkpoint of this session that is safe."""
+        safe = self.mirror.safe
+        return safe if safe is not None and safe.session == self.session else None
+
     def note_metrics(self, values: Mapping[str, Scalar]) -> None:
         """What was logged last; a better value of the metric that `best` watches asks for a save."""
         numbers = {key: float(value) for key, value in values.items() if isinstance(value, (int, float))}

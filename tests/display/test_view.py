@@ -194,9 +194,7 @@ def test_the_lines_at_the_start_say_what_happened_and_where() -> None:
 
 def test_the_first_safe_checkpoint_is_a_line() -> None:
     """A saved notebook keeps it."""
-    assert first_safe(status(safe=90), 4.2) == (
-        "digits · first checkpoint safe on Drive: step 90, 4.2 s after it was captured"
-    )
+    assert first_safe("Drive", 90, 4.2) == "first checkpoint safe on Drive: step 90, 4.2 s after it was captured"
 
 
 def test_a_line_of_a_stranger_steers_nothing() -> None:
