@@ -123,6 +123,23 @@ def test_many_sessions_go_on_in_further_rows() -> None:
     assert len(timeline_svg(MANY, now=NOW)) < 150_000
 
 
+def test_a_full_row_with_long_silences_has_room_for_all() -> None:
+    """One long session, nineteen short ones, and only some of the silences between them are broken."""
+    begins = [700 * n + 10**7 * min(n, 4) for n in range(20)]
+    story = [life(0, 10**6), *(life(begin, 650) for begin in begins[1:])]
+    (row,) = rows_of(story, BEGAN + begins[-1] + 700)
+    assert sum(piece.broken for piece in row.pieces) == 4
+    assert min(piece.width for piece in row.pieces if piece.life) >= 2.19
+    assert sum(piece.width for piece in row.pieces) == pytest.approx(100)
+
+
+def test_what_was_lost_is_seen_however_little_it_was() -> None:
+    """A step of a day is no thinner than 3 px where the picture is at its narrowest."""
+    rects = list(drawn([replace(life(0, 86400), lost_steps=1, lost_seconds=0.01)], BEGAN + 86400).iter(f"{SVG}rect"))
+    (lost,) = [rect for rect in rects if (rect.get("fill") or "").startswith("url(") and rect.get("x") != "-8"]
+    assert float((lost.get("width") or "")[:-1]) * 4 == pytest.approx(3, abs=0.01)
+
+
 def test_nobody_yet_is_said() -> None:
     """An empty picture would look like a mistake."""
     assert texts(drawn([])) == ["no session has worked on this run"]

@@ -92,6 +92,16 @@ CASES: dict[str, tuple[Kind, str, Happened]] = {
         "it had finished at step 1265, 1 h 22 min ago",
         told(ended("clean"), replace(SAME_MACHINE, oom_kills=1), restarts=[DIED]),
     ),
+    "another process with the same number": (
+        "kernel ended without a word",
+        "the kernel ended without a word 1 h 22 min ago: restarted, crashed or killed",
+        told(LAST, replace(SAME_PROCESS, kernel_started=900.0)),
+    ),
+    "another process lives, and nothing was taken over": (
+        "new VM after silence",
+        "new VM: the last one went silent 15:23:51, 20 s ago",
+        told(replace(LAST, heartbeat=NOW - 20), NEW_VM),
+    ),
     "restarted by hand": (
         "kernel restarted",
         "the kernel was restarted; the last sign of life was 1 h 22 min ago",
