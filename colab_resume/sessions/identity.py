@@ -39,7 +39,18 @@ _LARGEST = 64 * 1024
 _YEAR_10000 = 253402300800
 _STAMP = "%Y%m%dT%H%M%SZ"
 _LATER = frozenset(
-    "number kernel_started oom_kills gpu place endpoint saves saving_seconds error began_by".split()  # noqa: SIM905
+    {
+        "began_by",
+        "endpoint",
+        "error",
+        "gpu",
+        "kernel_started",
+        "number",
+        "oom_kills",
+        "place",
+        "saves",
+        "saving_seconds",
+    }
 )
 """Members that records did not have from the beginning; one that lacks them is none the worse."""
 

@@ -44,7 +44,7 @@ _ADVICE = {
     "new VM after a failure": "mend that, and go on: no step that was saved is lost",
     "taken over": "end the other one: it trains on, but nothing of that is kept",
 }
-_RENTED = ("Google Colab", "Colab Enterprise", "Colab on a VM", "Kaggle")
+_RENTED = ("Google Colab", "Colab Enterprise", "Kaggle")
 _LOGS = "Runtime > View runtime logs says more"
 _MAKERS = re.compile(r"^(NVIDIA |Tesla )+")
 

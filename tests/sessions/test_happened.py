@@ -172,6 +172,11 @@ CASES: dict[str, tuple[Kind, str, Happened]] = {
         "new VM: the last one went silent 14:02:11, 1 h 22 min ago",
         told(LAST, replace(SAME_MACHINE, endpoint="m-s-1")),
     ),
+    "a script on a new VM": (
+        "new VM after silence",
+        "new VM: the last one went silent 14:02:11, 1 h 22 min ago",
+        told(LAST, replace(NEW_VM, place="Google Colab, in a script")),
+    ),
     "another container on the same machine": (
         "new VM after silence",
         "new VM: the last one went silent 14:02:11, 1 h 22 min ago",
