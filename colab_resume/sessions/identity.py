@@ -126,9 +126,12 @@ class SessionRecord:
 
     @property
     def first_step(self) -> int | None:
-        """The step it went on from, with which a checkpoint's name begins (`0000001240-k3f9a2`); None if it is odd."""
+        """The step it went on from, with which a checkpoint's name begins (`0000001240-k3f9a2`).
+
+        None if that name is odd, and for a session that ended before it had looked for a checkpoint.
+        """
         if self.restored is None:
-            return 0
+            return 0 if self.number or self.step else None
         digits = re.match(r"[0-9]{1,18}(?=-)", self.restored)
         return int(digits.group()) if digits else None
 

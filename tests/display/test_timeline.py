@@ -66,8 +66,8 @@ def test_the_whole_picture_is_said_in_words() -> None:
     """For who cannot see it: how many sessions, what there was of what, how the last one is."""
     picture = drawn(STORY)
     told = (
-        "4 sessions over time: training, 41 min; saving 48 times, 32.0 s; lost, 135 steps, 3 min 22 s; silence, 3 days; "
-        "the last one lives."
+        "4 sessions over time: training, 41 min; saving 48 times, 32.0 s; lost, 135 steps, 3 min 22 s; "
+        "silence, 3 days; the last one lives."
     )
     assert (picture.get("role"), picture.get("aria-label"), picture.findtext(f"{SVG}title")) == ("img", told, told)
 
