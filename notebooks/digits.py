@@ -9,10 +9,11 @@
 from pathlib import Path
 
 ON_COLAB = Path("/var/colab/hostname").exists()
-REMOTE = None if ON_COLAB else "my_drive"  # on Colab, Google Drive is mounted and taken
+REMOTE: str | None = "my_drive"  # what is saved here survives the machine
 
 if ON_COLAB:
     # %pip install -q colab-resume
+    REMOTE = None  # Google Drive, which `setup` mounts
 
 # %% [markdown]
 # `setup` mounts Google Drive (allow it in the window that opens), looks for the newest checkpoint of the run called
