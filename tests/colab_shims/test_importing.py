@@ -133,6 +133,14 @@ def test_where_there_is_a_real_one_it_is_the_one(code: str, tmp_path: Path) -> N
     assert said.split("\n") == ["google.colab.drive", "imported"]
 
 
+def test_a_real_one_that_cannot_be_imported_says_why(tmp_path: Path) -> None:
+    """It lacks a package of its own, say; nothing stands in for it then, or nobody would ever find out."""
+    real = google_colab.write(tmp_path / "colab")
+    (real / "google" / "colab" / "__init__.py").write_text("import pexpect_that_is_missing\n")
+    code = "try:\n    from google.colab import drive\nexcept ModuleNotFoundError as error:\n    print(error.name)\n"
+    assert run(code, tmp_path, real) == "pexpect_that_is_missing"
+
+
 def test_it_can_be_taken_away_again(tmp_path: Path) -> None:
     """Then an import is what it was."""
     code = (
