@@ -56,6 +56,7 @@ def run(code: str, tmp_path: Path, *more: Path) -> str:
 STATEMENTS = [
     "from google.colab import drive; print(drive.__name__)",
     "from google.colab import drive as d, auth; print(d.__name__)",
+    "from google.colab import drive\nimport google_auth_httplib2 as h\nassert h.Request\nprint(drive.__name__)",
     "import google.colab; print(google.colab.drive.__name__)",
     "import google.colab.drive; print(google.colab.drive.__name__)",
     "import google.colab.drive as d; print(d.__name__)",
