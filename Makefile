@@ -67,7 +67,7 @@ $(BIN)/python:
 	@touch $@
 
 # The test extra contains the demo extra.
-.venv/.test-ready: $(BIN)/python pyproject.toml constraints.txt .venv/.torchvision-ready
+.venv/.test-ready: $(BIN)/python pyproject.toml constraints.txt .venv/.torchvision-ready .venv/.colab-ready
 	$(INSTALL) --editable ".[test]"
 	@touch $@ .venv/.demo-ready
 
@@ -81,4 +81,10 @@ $(BIN)/python:
 .venv/.torchvision-ready: $(BIN)/python constraints.txt
 	rm -rf .venv/torchvision
 	$(INSTALL) --no-deps --target .venv/torchvision torchvision
+	@touch $@
+
+# Beside the other packages as well, which are newer: what Colab's kernels run on. Only tests/colab looks there.
+.venv/.colab-ready: $(BIN)/python tests/colab/kernel.txt
+	rm -rf .venv/colab
+	$(INSTALL) --no-deps --target .venv/colab --requirement tests/colab/kernel.txt
 	@touch $@

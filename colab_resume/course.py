@@ -13,8 +13,10 @@ from typing import Any
 
 from .checkpoints.retention import Best
 from .display.bars import byte_bar
-from .display.text import room_line, say, warn
+from .display.progress import ProgressBar
+from .display.text import first_safe, room_line, say, warn
 from .errors import StateMismatch, UsageError
+from .leaving import Leaving
 from .remotes import Remote
 from .restore import Restored
 from .saving import Options, Saving
@@ -24,6 +26,7 @@ from .training.loops import Loops
 from .training.objects.made import Made
 from .training.objects.untouched import look
 from .training.position import Position
+from .training.progress import progress_of
 from .training.tracking import MODULES, RNG, VALUES, Tracking
 
 __all__ = ["CLOSE_SECONDS", "Course"]
@@ -43,16 +46,28 @@ class Course:
     """
 
     def __init__(
-        self, name: str, root: Path, remote: Remote | None, options: Options, *, takeover: bool = False
+        self,
+        name: str,
+        root: Path,
+        remote: Remote | None,
+        options: Options,
+        *,
+        takeover: bool = False,
+        place: str = "",
+        remote_name: str = "the remote",
     ) -> None:
         self._name = name
         self._root = root
         self._remote = remote
         self._options = options
+        self._place = place
+        self._remote_name = remote_name
         self.tracking = Tracking()
         self.tracking.before_step = self._before_step
         self.loops = Loops(self)
+        self.leaving = Leaving(name, self.loops, saving=lambda: self.saving, save=self._save_here)
         self._best: Best | None = None
+        self._bar = ProgressBar(name)
         self._at_setup: Any = randomness.capture()
         self._begin(takeover=takeover)
 
@@ -64,10 +79,11 @@ class Course:
             progress=byte_bar,
             owned=self.tracking.owned,
             takeover=takeover,
+            place=self._place,
             tell=lambda line: say(f"{self._name} · {line}"),
         )
         self.saving.best = self._best
-        self._restored: Restored | None = self.saving.search.good
+        self._restored: Restored | None = self.saving.found.search.good
         self._untouched: list[Any] = []
         self._unclear = False
         try:
@@ -81,6 +97,7 @@ class Course:
         self.loop_seconds: float = 0.0
         self._clock = time.perf_counter()
         self._told: set[str] = set()
+        self._first_safe_due = self.saving.has_remote
         self._room_told = ""
         self._replaying = self.saving.replay.report.lost > 0
 
@@ -127,15 +144,18 @@ class Course:
 
     def _tell_room(self, need: int) -> None:
         """If the remote has too little space for what is to be kept, say so, once for each number that fits."""
-        room = self.saving.remote_room
+        room = self.saving.found.remote_room
         line = "" if room is None else room_line(need, room, self._options.keep.last)
         if line and line != self._room_told:
             warn(f"{self._name}: {line}")
         self._room_told = line
 
-    def set_up(self) -> None:
+    def set_up(self, *, takeover: bool = False) -> None:
         """`setup` was called again."""
         self._set_up_again = True
+        if takeover and self.saving.is_overtaken:
+            self._rewind("it is taken back", takeover=True)
+            return
         self.saving.mend()
         if self.moved and not self.loops.between_steps:
             self._rewind("it was interrupted")
@@ -151,16 +171,17 @@ class Course:
         if self.loops.cursor.waits_for_no_loop and self.loops.cursor.step:
             self.arrived()
 
-    def _rewind(self, why: str) -> None:
+    def _rewind(self, why: str, *, takeover: bool = False) -> None:
         """Begin a new session in this process, at the newest checkpoint."""
         self.saving.writer.wait(None)
         if self.moved and self.saving.saved is None:
             raise UsageError(
                 f"{why}, and nothing was saved to go back to", hint="restart the kernel, and run the cells again"
             )
-        self.saving.end("interrupted")
+        if not self.saving.ended:
+            self.saving.end("interrupted")
         self.saving.close(CLOSE_SECONDS)
-        self._begin()
+        self._begin(takeover=takeover)
         say(f"{self._name} · {why}: back to step {self.loops.cursor.step}")
         self._apply(self.tracking.names())
 
@@ -235,8 +256,11 @@ class Course:
             self._prepared = True
             self.saving.prepare(self.tracking.nbytes())
             self._tell_room(self.tracking.nbytes())
+        self.leaving.at_boundary(savable=savable and not self._unclear, over=loop_ended)
         self._unclear = False
         self.tracking.leave_boundary(step_follows=not pauses)
+        if self._bar.is_watched:
+            self._bar.update(progress_of(self.loops.cursor.open_loops, self.saving.pace), self.loops.cursor.step)
         self._tell_news()
         self.loop_seconds += time.perf_counter() - self._clock
         self._clock = time.perf_counter()
@@ -257,6 +281,16 @@ class Course:
         if self.saving.is_due(self.loops.cursor.step) and (whole or self.tracking.is_whole()):
             self.saving.save(self._parts(), self.loops.cursor.position(), step_follows=step_follows)
 
+    def _save_here(self) -> bool:
+        """Capture the state at this boundary as a whole, whatever was captured last; whether that was possible."""
+        self.saving.writer.wait(None)
+        if not self.tracking.is_whole():
+            return False
+        if not self.saving.holds(self.loops.cursor.step):
+            self.saving.ask(None)
+            self._save_if_due(whole=True, step_follows=False)
+        return not self.saving.capture_problem
+
     def _parts(self) -> Iterator[LiveState]:
         yield from self.tracking.live()
         yield LiveState.of(RNG, "rng", randomness.capture())
@@ -274,9 +308,17 @@ class Course:
         self._restored.let_go()
         self._restored = None
 
-    def _tell_news(self) -> None:
-        """Each problem once while it lasts, and how the replay of the lost steps came out."""
+    def close(self) -> None:
+        """Nothing more comes: take the bar away, and tell what still does not work."""
+        self._bar.close()
         self.tell_problems()
+
+    def _tell_news(self) -> None:
+        """Each problem once while it lasts, what is safe for the first time, how the replay of lost steps came out."""
+        self.tell_problems()
+        if self._first_safe_due and (safe := self.saving.own_safe) is not None:
+            self._first_safe_due = False
+            say(f"{self._name} · {first_safe(self._remote_name, safe.step, max(0.0, time.time() - safe.created))}")
         if news := self.saving.news():
             say(f"{self._name} · {news}")
         report = self.saving.replay.report

@@ -13,6 +13,7 @@ from .background import step_back
 from .checkpoints.manifest import Manifest
 from .checkpoints.replica import HEARTBEAT_SECONDS, Replica
 from .errors import ColabResumeError, NotSafe, RemoteUnavailable
+from .remotes.abilities import Space
 from .status import Sending
 
 __all__ = ["Mirror", "Mirroring", "NoMirror"]
@@ -27,6 +28,9 @@ class Mirroring(Protocol):
     def problem(self) -> str: ...
 
     @property
+    def error(self) -> ColabResumeError | None: ...
+
+    @property
     def busy(self) -> bool: ...
 
     @property
@@ -37,6 +41,9 @@ class Mirroring(Protocol):
 
     @property
     def safe(self) -> Manifest | None: ...
+
+    @property
+    def space(self) -> Space | None: ...
 
     def wake(self) -> None: ...
 
@@ -49,10 +56,12 @@ class NoMirror:
     """There is no remote: nothing is ever safe, and nothing is waited for."""
 
     problem = ""
+    error = None
     busy = False
     sending = None
     sent = None
     safe = None
+    space = None
 
     def wake(self) -> None:
         """There is nothing to do."""
@@ -84,6 +93,11 @@ class Mirror:
         return "" if self._error is None else f"the remote is behind: {self._error}"
 
     @property
+    def error(self) -> ColabResumeError | None:
+        """The same, as it was raised."""
+        return self._error
+
+    @property
     def busy(self) -> bool:
         """Whether a round is under way or due."""
         return self._asked > self._done
@@ -102,6 +116,11 @@ class Mirror:
     def safe(self) -> Manifest | None:
         """The newest checkpoint that the remote has confirmed."""
         return self._replica.safe
+
+    @property
+    def space(self) -> Space | None:
+        """What the remote said of its space last, if it tells."""
+        return self._replica.space
 
     def wake(self) -> None:
         """There is something new in the store."""

@@ -8,27 +8,30 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from .checking import Report, check
 from .checkpoints.retention import Best, Keep
-from .colab.place import local_disk
+from .colab import asking
+from .colab.cells import has_cells, watch_cells
+from .colab.handing_back import give_back_vm
 from .course import CLOSE_SECONDS, Course
+from .display.panel import open_panel
 from .display.text import report, say, warn
-from .errors import ColabResumeError, UsageError
+from .errors import NotSafe, RunInUse, UsageError
 from .remotes import Remote
-from .remotes.opening import open_remote
-from .remotes.prefixed import PrefixedRemote
-from .remotes.retrying import Retrying
-from .remotes.throttled import Throttled, bytes_per_second
-from .saving import Options, Saving
-from .sessions.names import run_folder
+from .saving import Options, Saving, part, status_of
+from .sessions.failing import failure
+from .sessions.identity import Ending
+from .site import Site, address, open_site
 from .status import Status
 from .training.journal import Record, history
 from .training.loops import Loops
 from .training.objects.parts import Values
+from .training.progress import progress_of
 from .training.tracking import VALUES
 
 __all__ = ["Run", "setup"]
@@ -40,25 +43,29 @@ _open_runs: dict[Path, Run] = {}
 
 
 def setup(
-    name: str,
+    name: str | None = None,
     *,
+    drive: bool = True,
     remote: str | Path | Remote | None = None,
     store: str | Path | None = None,
     every: int | str | float | None = None,
     budget: float = 0.02,
     keep: Keep | None = None,
     upload_limit: str | float | None = None,
+    session_limit: str | float | None = None,
     takeover: bool = False,
 ) -> Run:
     """Open the run of this name and find its newest good checkpoint; a second call in the same process returns the run.
 
-    `remote`: where checkpoints survive the VM: a folder (on a mounted Drive), "drive:folder" (Drive by its API), a URL
-    that fsspec knows ("s3://bucket/folder"), or any object with the five members of `colab_resume.remotes.Remote`;
-    without one, only restarts on this disk are survived. `store`: the folder on this
-    machine's own disk (default: chosen for you). `every`: 500 steps, "5 min", "1 epoch", or None for as often as is
-    worth its cost. `budget` bounds that cost: the part of the time that saving may take, stalls and slower steps
-    together. Where it allows one more, the end of each epoch is saved, too. `keep`: which checkpoints stay.
-    `upload_limit`: how fast to send at most, as "5 MB/s" or "20 Mbit/s".
+    `name`: by default the notebook's. `remote`: where checkpoints survive the VM: a folder (on a mounted Drive),
+    "drive:folder" (Drive by its API), a URL that fsspec knows ("s3://bucket/folder"), or any object with the five
+    members of `colab_resume.remotes.Remote`; by default the best that works here, which on Colab is Google Drive,
+    mounted if need be, and on a machine of your own its disk. `drive=False`: not Drive, unless `remote` names it.
+    `store`: the folder on this machine's own disk (default: chosen for you). `every`: 500 steps, "5 min", "1 epoch", or
+    None for as often as is worth its cost. `budget` bounds that cost: the part of the time that saving may take, stalls
+    and slower steps together. Where it allows one more, the end of each epoch is saved, too. `keep`: which checkpoints
+    stay. `upload_limit`: how fast to send at most, as "5 MB/s" or "20 Mbit/s".
+    `session_limit`: how long this VM may live, as "12h"; before that the newest state is saved and brought to safety.
     `takeover`: go on even if another session still works on the run; that one then stops writing, and says so.
 
     What is drawn after this call and before the first loop is drawn again, the same, in each later session.
@@ -67,44 +74,56 @@ def setup(
     `NoGoodCheckpoint` if there are checkpoints and none can be read, `RunInUse` if another session works on the run,
     `StoreError` if the disk refuses.
     """
-    folder = run_folder(name)
-    root = Path(store) if store is not None else local_disk()
-    path = (root / folder).absolute()
-    options = Options(every=every, budget=budget, keep=keep or Keep())
-    if (known := _open_runs.get(path)) is not None:
-        known._same_or_refuse(options)
+    where = address(name, store=store)
+    options = Options(every=every, budget=budget, keep=keep or Keep(), session_limit=session_limit)
+    if (known := _open_runs.get(where.store)) is not None:
+        known._set_up_again(options, remote, takeover=takeover)
         return known
-    far = None if remote is None else Retrying(_limited(PrefixedRemote(_remote(remote, root), folder), upload_limit))
-    run = Run(name, path, far, options, takeover=takeover)
-    _open_runs[path] = run
+    site = open_site(where, drive=drive, remote=remote, upload_limit=upload_limit)
+    run = _opened(site, options, takeover=takeover)
+    run._given_remote = remote
+    _open_runs[where.store] = run
     return run
 
 
-def _limited(remote: Remote, limit: str | float | None) -> Remote:
-    return remote if limit is None else Throttled(remote, bytes_per_second(limit))
-
-
-def _remote(remote: str | Path | Remote, root: Path) -> Remote:
-    # Uploads that a restart of the kernel interrupts go on from there.
-    return open_remote(remote, sessions=root / ".uploads") if isinstance(remote, (str, Path)) else remote
+def _opened(site: Site, options: Options, *, takeover: bool) -> Run:
+    try:
+        return Run(site, options, takeover=takeover)
+    except RunInUse as error:
+        if takeover or not asking.takeover(site.address.name, error.what):
+            raise
+    return Run(site, options, takeover=True)
 
 
 class Run:
     """A named training that outlives VMs; made by `setup`."""
 
-    def __init__(
-        self, name: str, root: Path, remote: Remote | None, options: Options, *, takeover: bool = False
-    ) -> None:
-        self.name = name
-        self._root = root
+    def __init__(self, site: Site, options: Options, *, takeover: bool = False) -> None:
+        self.name = site.address.name
+        self._site = site
+        self._root = site.address.store
         self._options = options
-        self._course = Course(name, root, remote, options, takeover=takeover)
+        self._given_remote: str | Path | Remote | None = None
+        place = str(site.address.place)
+        self._course = Course(
+            self.name,
+            self._root,
+            site.remote,
+            options,
+            takeover=takeover,
+            place=place,
+            remote_name=site.remote_name,
+        )
         self._pid = os.getpid()
         self._finished = False
         self._checked: list[dict[str, Any]] | None = None
         """What is logged while a check is under way; it does not belong to the history."""
+        self._panel = open_panel(self.status)
         say(report(self.status()))
+        self._course.tell_problems()
         atexit.register(self._at_exit)
+        self._step_before_cell = 0
+        self._leave_cells = watch_cells(self._cell_begins, self._cell_ended)
 
     def track(self, **objects: Any) -> None:
         """Track these objects; what the checkpoint holds under their names is put into them at once.
@@ -168,11 +187,12 @@ class Run:
             return  # this code runs again; what it logged is in the history already
         record = self._saving.journal.log(self._loops.current_step, values, epoch=self._loops.cursor.epoch)
         self._saving.replay.observe(record)
+        self._saving.curve.observe(record.step, record.values)
         self._saving.note_metrics(values)
 
     def history(self) -> tuple[Record, ...]:
         """Everything that was logged by this run, in all its sessions, without what lost steps had logged."""
-        found = history(self._root / "journal", self._saving.parent_mark, live=self._saving.journal)
+        found = history(self._root / "journal", self._saving.found.mark, live=self._saving.journal)
         for flaw in found.flaws:
             warn(flaw)
         return found.records
@@ -210,16 +230,26 @@ class Run:
 
     def status(self) -> Status:
         """What is saved where, what was lost, what it costs, what does not work."""
-        cursor = self._loops.cursor
-        return self._saving.status(self.name, cursor.step, cursor.epoch, self._course.loop_seconds)
+        loops = self._loops.cursor.open_loops
+        return status_of(
+            self._saving,
+            self.name,
+            step=self._loops.cursor.step,
+            loop_seconds=self._course.loop_seconds,
+            progress=progress_of(loops, self._saving.pace),
+            place=self._site.line,
+            remote_name=self._site.remote_name,
+        )
 
     def flush(self, timeout: float | None = None) -> None:
         """Wait until the newest checkpoint is on the disk and confirmed by the remote; else `NotSafe` says why not."""
         self._refuse_if_finished()
         self._saving.flush(timeout)
 
-    def finish(self, timeout: float | None = None) -> None:
+    def finish(self, timeout: float | None = None, *, disconnect: bool = False) -> None:
         """Save the final state, wait until the remote has confirmed it, and end the run; `NotSafe` if that failed.
+
+        `disconnect`: then give the VM back, on Colab; never before the remote has confirmed the newest checkpoint.
 
         A loop that was left early (by `break` or an exception) is no boundary: then what was saved last stays the
         newest, and the loop goes on from there when the run is started again.
@@ -232,18 +262,36 @@ class Run:
                 self.save()
             self._saving.end("clean" if self._loops.between_steps else "interrupted")
             self._saving.flush(timeout)
+            if disconnect:
+                self._refuse_if_unsafe()
         finally:
             # What is not safe by now is not waited for again: Ctrl-C must work, and the next start goes on from here.
             self._close()
+        if disconnect and not give_back_vm(self._site.address.place):
+            say(f"{self.name} · there is no VM to give back here")
 
-    def _same_or_refuse(self, options: Options) -> None:
+    def _refuse_if_unsafe(self) -> None:
+        saved, safe = self._saving.saved, self._saving.mirror.safe
+        if saved is not None and safe != saved:
+            raise NotSafe(
+                "the VM is kept: nothing has confirmed that the newest checkpoint would survive it",
+                hint="see where checkpoints go (run.status().proof), and disconnect by hand when they are there",
+            )
+
+    def _set_up_again(self, options: Options, remote: str | Path | Remote | None, *, takeover: bool) -> None:
         """`setup` was called again."""
-        if options != self._options:
+        self._refuse_elsewhere()
+        changed = self._options.differences(options)
+        if remote is not None and self._given_remote != remote:
+            changed = ", ".join([*([changed] if changed else []), f"remote={self._given_remote!r} -> {remote!r}"])
+        if changed:
             raise UsageError(
-                f"run {self.name!r} is open with {self._options}, not {options}",
+                f"run {self.name!r} is open, and these options are others now: {changed}",
                 hint="call run.finish() first, or leave the options as they are",
             )
-        self._course.set_up()
+        self._course.set_up(takeover=takeover)
+        if self._panel is not None:
+            self._panel.show()
 
     @property
     def _saving(self) -> Saving:
@@ -257,24 +305,59 @@ class Run:
         taken, self._checked = self._checked or [], []
         return taken
 
+    def _refuse_elsewhere(self) -> None:
+        """A forked process has a copy of the run, but none of its threads, and its files are the parent's."""
+        if os.getpid() != self._pid:
+            raise UsageError(
+                f"run {self.name!r} belongs to the process that this one was forked from",
+                hint="call it there; what a worker finds out, let it return",
+            )
+
     def _refuse_if_finished(self) -> None:
+        self._refuse_elsewhere()
         if self._finished:
             raise UsageError(f"run {self.name!r} is finished", hint="call colab_resume.setup(...) again")
 
     def _close(self) -> None:
         self._finished = True
+        self._leave_cells()
+        self._course.leaving.forget()
         _open_runs.pop(self._root, None)
         atexit.unregister(self._at_exit)
         self._saving.close(CLOSE_SECONDS)
-        self._course.tell_problems()
+        self._course.close()
+        if self._panel is not None:
+            self._panel.close(self.status())
 
     def _at_exit(self) -> None:
         """A courtesy of a process that ends in peace; one that is killed loses nothing that was safe."""
         if os.getpid() != self._pid:
             return
-        self._saving.end("interrupted")
-        try:
-            self._saving.flush(_EXIT_SECONDS)
-        except ColabResumeError as error:
-            warn(str(error))
+        if not self._saving.ended:
+            error = getattr(sys, "last_value", None) if self._was_left and not has_cells() else None
+            how, why = _ending(error) if error is not None else ("exited", "")
+            lacking = part(self._saving, how, seconds=_EXIT_SECONDS, error=why).lacking
+            if lacking:
+                warn(f"{self.name}: {lacking}")
         self._close()
+
+    def _cell_begins(self) -> None:
+        self._step_before_cell = self._loops.cursor.step
+
+    def _cell_ended(self, error: BaseException | None) -> None:
+        """In a notebook an exception ends a cell and no process."""
+        stepped = self._loops.cursor.step != self._step_before_cell
+        if error is not None and stepped and self._was_left and not self._saving.ended and os.getpid() == self._pid:
+            self._course.leaving.left(*_ending(error))
+
+    @property
+    def _was_left(self) -> bool:
+        """Whether a loop is open, or was left before its end, or says itself what its steps are."""
+        return self._loops.may_be_in_a_step or not self._loops.settled
+
+
+def _ending(error: BaseException) -> tuple[Ending, str]:
+    """How a session ended that this has left, and why."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", ""
+    return "failed", failure(error)

@@ -186,7 +186,7 @@ def test_after_the_first_step_nothing_is_kept(tmp_path: Path) -> None:
     run = colab_resume.setup("r", store=tmp_path, every=1)
     net = nn.Linear(500, 500)
     run.track(net=net, opt=torch.optim.SGD(net.parameters(), 0.1, momentum=0.9))
-    found = run._saving.search.good
+    found = run._saving.found.search.good
     assert found is not None
     for turn, _ in enumerate(run.steps(4)):
         reads = Reads()

@@ -10,11 +10,13 @@ read to be sent, and the checkpoint is set aside.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from functools import partial
 from io import BytesIO
 
-from ..errors import CheckpointError, DamagedCheckpoint, RemoteFull, RemoteUnavailable
+from ..errors import CheckpointError, DamagedCheckpoint, RemoteError, RemoteFull, RemoteUnavailable
 from ..remotes import BytesSource, Entry, FileSource, Remote
+from ..remotes.abilities import Space, space_of
 from ..sessions.identity import SessionRecord, started_by_name
 from ..status import Sending
 from .abreast import Tell, abreast
@@ -67,6 +69,8 @@ class Replica:
         self._sent: Manifest | None = None
         self._gauge = Gauge(clock)
         self._no_room: set[str] = set()
+        self.space: Space | None = None
+        """What the remote said of its space with the last sign of life; None if it does not tell."""
 
     @property
     def sending(self) -> Sending | None:
@@ -205,6 +209,9 @@ class Replica:
         if now - self._beaten >= HEARTBEAT_SECONDS or record.ended is not None:
             self._remote.put(f"sessions/{record.file_name}", BytesSource(record.to_bytes()))
             self._beaten = now
+            # Only shown: a remote that does not answer is met again by what comes next.
+            with suppress(RemoteError):
+                self.space = space_of(self._remote)
 
     def _sweep(self, *, orphans_too: bool) -> None:
         """Delete what retention lets go."""

@@ -1,7 +1,7 @@
 """The command line: `colab-resume COMMAND ...`. Each command's answer is on stdout, all else on stderr.
 
 Whatever goes wrong is one line and exit status 1, never a traceback; a call that cannot be meant is status 2. No
-command but `pull` and `export` writes anything, and none takes the lock of a run that it reads.
+command but `pull`, `export` and `history --svg` writes anything, and none takes the lock of a run that it reads.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from collections.abc import Sequence
 from .. import __version__
 from ..display.terminal import Terminal, complain
 from ..errors import ColabResumeError
-from . import exporting, listing, metrics, pulling, showing, verifying
+from . import exporting, history, listing, metrics, pulling, showing, verifying
 from .verbs import Verb
 
 __all__ = ["COMMANDS", "main"]
 
 _DEMO = "demo"
-_VERBS = (listing.VERB, showing.VERB, verifying.VERB, pulling.VERB, exporting.VERB, metrics.VERB)
+_VERBS = (listing.VERB, showing.VERB, verifying.VERB, pulling.VERB, exporting.VERB, history.VERB, metrics.VERB)
 
 COMMANDS = (_DEMO, *(verb.name for verb in _VERBS))
 """What `--help` lists."""

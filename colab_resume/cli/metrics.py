@@ -1,4 +1,4 @@
-"""`history`: what was logged, up to the newest checkpoint, as CSV."""
+"""`metrics`: what was logged, up to the newest checkpoint, as CSV."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _run(options: argparse.Namespace, terminal: Terminal) -> int:
 
 
 VERB = Verb(
-    name="history",
+    name="metrics",
     summary="write everything that was logged as CSV, without what lost steps had logged",
     examples=(
         "runs/digits > metrics.csv",

@@ -22,6 +22,7 @@ MOUNT_POINT = Path("/content/drive")
 DRIVE_CHOICE = "drive folder"
 """Under this name `Choices` knows the folder that stands for Drive where there is none."""
 
+_WITH_DRIVE = (Kind.COLAB, Kind.COLAB_GCE, Kind.COLAB_ENTERPRISE, Kind.COLAB_LOCAL)
 _KAGGLE = Path("/kaggle/working")
 _ELSEWHERE = 'or say where: setup(..., remote="gs://bucket/folder"), or drive=False for this machine\'s disk alone'
 
@@ -53,7 +54,8 @@ def choose_storage(
         return _kaggle()
     if not drive:
         return _this_disk(place)
-    if (point := mounted()) is not None:
+    # Elsewhere what is mounted as Drive somewhere is somebody else's affair.
+    if place.kind in _WITH_DRIVE and (point := mounted()) is not None:
         return _on_drive(point)
     match place.kind:
         case Kind.COLAB:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
@@ -18,18 +19,28 @@ _RECENT = 20
 def earlier_sessions(folder: Path, remote: Remote | None, *, but: str) -> list[SessionRecord]:
     """All in `folder` and the newest on the remote, but for the session of this id, which is there already.
 
-    A record that is gone or damaged is no reason to stop.
+    Of two records of the same session the later one counts; one that is gone or damaged is no reason to stop.
     """
-    found: dict[str, bytes] = {path.name: path.read_bytes() for path in folder.glob("*.json")}
+    found: dict[str, SessionRecord] = {}
+    for content in _contents(folder, remote):
+        with suppress(DamagedCheckpoint):
+            record = SessionRecord.from_bytes(content)
+            if record.id not in found or _age(record) > _age(found[record.id]):
+                found[record.id] = record
+    return [record for record in found.values() if record.id != but]
+
+
+def _contents(folder: Path, remote: Remote | None) -> Iterator[bytes]:
+    yield from (path.read_bytes() for path in folder.glob("*.json"))
     entries = remote.list("sessions") if remote is not None else ()
     for entry in sorted(entries, key=lambda entry: entry.name)[-_RECENT:]:
         if remote is not None:
+            sink = BytesIO()
             with suppress(RemoteRefused):
-                sink = BytesIO()
                 remote.get(entry.name, sink)
-                found[entry.name.rpartition("/")[2]] = sink.getvalue()
-    records = []
-    for data in found.values():
-        with suppress(DamagedCheckpoint):
-            records.append(SessionRecord.from_bytes(data))
-    return [record for record in records if record.id != but]
+                yield sink.getvalue()
+
+
+def _age(record: SessionRecord) -> tuple[float, bool, int]:
+    """What a session says last may not have reached the remote any more."""
+    return record.heartbeat, record.ended is not None, record.lease

@@ -1,21 +1,36 @@
 """What the records of earlier sessions say: how much work was lost, when the run last lived, how often it restarted.
 
 Pure arithmetic on what was read; `records` are those of the sessions before the present one, in any order. Seconds are
-an estimate: a session knows how many steps it made in its life, not how long each of them took.
+an estimate: a session knows how many steps it made in its life, not how long each of them took. Of a run with very many
+sessions only the newest are known at a start; their numbers still tell how many there were.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 
 from .identity import SessionRecord
+from .times import moment, span
 
-__all__ = ["LostWork", "Summary", "lost_work", "mean_life", "summary"]
+__all__ = [
+    "LostWork",
+    "Summary",
+    "clock_problem",
+    "in_order",
+    "lost_work",
+    "mean_life",
+    "next_number",
+    "steps_again",
+    "summary",
+    "took",
+]
 
 _SUPPOSED = 3600.0
 """What a session is supposed to live before any was seen to end, in seconds."""
+_AHEAD = 120.0
+"""Seconds by which two machines' clocks may differ without a word."""
 
 
 @dataclass(frozen=True)
@@ -44,24 +59,19 @@ def lost_work(records: Sequence[SessionRecord], restored_step: int, now: float) 
     """What the last session had done after the checkpoint that was restored now."""
     if not records:
         return LostWork(0, 0.0, None)
-    last = max(records, key=_order)
+    last = in_order(records)[-1]
     steps = max(0, last.step - restored_step)
     silent_since = min(last.heartbeat, now) if last.ended is None else None
-    return LostWork(steps, _duration(last, steps), silent_since)
+    return LostWork(steps, took(last, steps), silent_since)
 
 
 def summary(records: Sequence[SessionRecord], restored_step: int, now: float) -> Summary:
     """The present session counts as a restart, and what its restore lost is part of `lost`."""
-    ordered = sorted(records, key=_order)
-    restored = [_first_step(record) for record in ordered[1:]] + [restored_step]
-    lost = [
-        _duration(record, max(0, record.step - step))
-        for record, step in zip(ordered, restored, strict=False)
-        if step is not None
-    ]
+    ordered = in_order(records)
+    lost = [took(record, steps) for record, steps in zip(ordered, steps_again(ordered, restored_step), strict=True)]
     last = min(now, max(record.heartbeat for record in ordered)) if ordered else None
     return Summary(
-        restarts=len(ordered),
+        restarts=next_number(records) - 1,
         last_sign_of_life=last,
         gap=None if last is None else now - last,
         lived=sum(record.heartbeat - record.started for record in ordered),
@@ -69,36 +79,58 @@ def summary(records: Sequence[SessionRecord], restored_step: int, now: float) ->
     )
 
 
+def next_number(records: Sequence[SessionRecord]) -> int:
+    """Which session of the run comes after these, counted from 1."""
+    number = 0
+    for record in in_order(records):
+        number = max(number + 1, record.number)
+    return number + 1
+
+
+def clock_problem(records: Sequence[SessionRecord], now: float, zone: tzinfo | None = None) -> str:
+    """If a sign of life lies in the future, one line that says so; else empty. Times are told in `zone`."""
+    latest = max(records, key=lambda record: record.heartbeat, default=None)
+    if latest is None or latest.heartbeat <= now + _AHEAD:
+        return ""
+    at, ahead = moment(latest.heartbeat, now, zone), span(latest.heartbeat - now)
+    return (
+        f"session {latest.id} on {latest.host} gave a sign of life at {at}, which is {ahead} from now: one of the two "
+        "clocks is wrong, and so are ages and gaps"
+    )
+
+
+def in_order(records: Sequence[SessionRecord]) -> list[SessionRecord]:
+    """The oldest first."""
+    return sorted(records, key=lambda record: (record.started, record.id))
+
+
+def steps_again(ordered: Sequence[SessionRecord], restored_step: int) -> list[int]:
+    """For each session how many of its steps the next one had to make again; `restored_step` is where the last led."""
+    first_steps = [record.first_step for record in ordered[1:]] + [restored_step]
+    return [
+        0 if first is None else max(0, record.step - first) for record, first in zip(ordered, first_steps, strict=False)
+    ]
+
+
 def mean_life(records: Sequence[SessionRecord]) -> float | None:
     """How many seconds a session lives until it ends by itself, on the average; None if none has made a step yet.
 
-    A session that was ended on purpose tells only that it would have lived longer. The time that all of them lived
-    counts, divided by the ends that nobody wanted, as if one of those had been seen after an hour.
+    A session that was ended on purpose, as by restarting its kernel in peace, tells only that it would have lived
+    longer. The time that all of them lived counts, divided by the ends that nobody wanted, as if one of those had been
+    seen after an hour.
     """
-    worked = [record for record in records if record.step > (_first_step(record) or 0)]
+    worked = [record for record in records if record.step > (record.first_step or 0)]
     if not worked:
         return None
     unwanted = sum(record.ended in (None, "failed") for record in worked)
     return (sum(record.heartbeat - record.started for record in worked) + _SUPPOSED) / (unwanted + 1)
 
 
-def _order(record: SessionRecord) -> tuple[float, str]:
-    return record.started, record.id
-
-
-def _first_step(record: SessionRecord) -> int | None:
-    """The step it went on from, which is how a checkpoint's name begins (`0000001240-k3f9a2`)."""
-    if record.restored is None:
-        return 0
-    digits = re.match(r"[0-9]+(?=-)", record.restored)
-    return int(digits.group()) if digits else None
-
-
-def _duration(record: SessionRecord, steps: int) -> float | None:
+def took(record: SessionRecord, steps: int) -> float | None:
     """How long `steps` take at the pace of that session."""
     if steps == 0:
         return 0.0
-    first = _first_step(record)
+    first = record.first_step
     if first is None or record.step <= first:
         return None
     return (record.heartbeat - record.started) * steps / (record.step - first)

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import re
 import reprlib
 import secrets
-import socket
 import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
@@ -22,6 +20,7 @@ from typing import Any, BinaryIO, Literal, TypeGuard, get_args
 
 from ..durable import as_store_error, make_folder, write_durably
 from ..errors import DamagedCheckpoint, UsageError
+from .machine import LONGEST_TEXT, Machine, look, one_line
 
 __all__ = [
     "Ending",
@@ -29,16 +28,20 @@ __all__ = [
     "begin_session",
     "is_session_id",
     "new_session_id",
-    "read_boot_id",
     "started_by_name",
 ]
 
-Ending = Literal["clean", "interrupted", "failed"]
+Ending = Literal["clean", "interrupted", "failed", "exited"]
+"""By `run.finish()`, by the user's interrupt, by an exception; "exited": its process ended in peace without them."""
 
 _ALPHABET = string.ascii_lowercase + string.digits
 _LARGEST = 64 * 1024
 _YEAR_10000 = 253402300800
 _STAMP = "%Y%m%dT%H%M%SZ"
+_LATER = frozenset(
+    "number kernel_started oom_kills gpu place endpoint notebook saves saving_seconds error began_by".split()  # noqa: SIM905
+)
+"""Members that records did not have from the beginning; one that lacks them is none the worse."""
 
 
 def new_session_id(choose: Callable[[str], str] = secrets.choice) -> str:
@@ -48,14 +51,6 @@ def new_session_id(choose: Callable[[str], str] = secrets.choice) -> str:
 
 def is_session_id(value: object) -> TypeGuard[str]:
     return isinstance(value, str) and re.fullmatch("[a-z0-9]{6}", value) is not None
-
-
-def read_boot_id(path: Path = Path("/proc/sys/kernel/random/boot_id")) -> str | None:
-    """Another one after each start of the machine; None where the system has none."""
-    try:
-        return path.read_text(encoding="ascii").strip() or None
-    except (OSError, UnicodeDecodeError):
-        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +69,22 @@ class SessionRecord:
     lease: int = 0
     """The number of its right to write; a session with a greater one has taken over."""
     versions: Mapping[str, str]
+    number: int = 0
+    """Which session of the run it is, counted from 1; 0 as long as it does not know."""
+    kernel_started: float | None = None
+    """As for `Machine`; so are the next five. On one machine it tells a process from another with the same number."""
+    oom_kills: int | None = None
+    gpu: str = ""
+    place: str = ""
+    endpoint: str = ""
+    notebook: str = ""
+    saves: int = 0
+    saving_seconds: float = 0.0
+    """How long its loop stood still, or was slower, for saving."""
+    error: str = ""
+    """Why it failed, in one line."""
+    began_by: str = ""
+    """The kind of event that began it, as `what_happened` said it then."""
 
     def __post_init__(self) -> None:
         for name, good in self._checks().items():
@@ -95,19 +106,57 @@ class SessionRecord:
             "restored": self.restored is None or _is_text(self.restored),
             "versions": isinstance(self.versions, Mapping)
             and all(_is_text(name) and _is_text(version) for name, version in self.versions.items()),
+            "number": _is_count(self.number),
+            "kernel_started": self.kernel_started is None or _is_time(self.kernel_started),
+            "oom_kills": self.oom_kills is None or _is_count(self.oom_kills),
+            "saves": _is_count(self.saves),
+            "saving_seconds": _is_time(self.saving_seconds),
+            **{
+                name: _is_words(getattr(self, name))
+                for name in ("gpu", "place", "endpoint", "notebook", "error", "began_by")
+            },
         }
+
+    @property
+    def first_step(self) -> int | None:
+        """The step it went on from, with which a checkpoint's name begins (`0000001240-k3f9a2`); None if it is odd."""
+        if self.restored is None:
+            return 0
+        digits = re.match(r"[0-9]{1,18}(?=-)", self.restored)
+        return int(digits.group()) if digits else None
 
     @property
     def file_name(self) -> str:
         """Sorts by time: `20261120T140211Z-k3f9a2.json`."""
         return f"{datetime.fromtimestamp(self.started, UTC):{_STAMP}}-{self.id}.json"
 
-    def beat(self, now: float, step: int) -> SessionRecord:
-        """A sign of life; whoever gives one has not ended, even if the user had interrupted it before."""
-        return replace(self, heartbeat=max(self.heartbeat, now), step=step, ended=None)
+    def beat(
+        self,
+        now: float,
+        step: int,
+        *,
+        saves: int | None = None,
+        saving_seconds: float | None = None,
+        oom_kills: int | None = None,
+    ) -> SessionRecord:
+        """A sign of life; whoever gives one has not ended, even if the user had interrupted it before.
 
-    def end(self, how: Ending, now: float) -> SessionRecord:
-        return replace(self, heartbeat=max(self.heartbeat, now), ended=how)
+        What is not told anew stays as it was.
+        """
+        return replace(
+            self,
+            heartbeat=max(self.heartbeat, now),
+            step=step,
+            saves=self.saves if saves is None else saves,
+            saving_seconds=self.saving_seconds if saving_seconds is None else saving_seconds,
+            oom_kills=self.oom_kills if oom_kills is None else oom_kills,
+            ended=None,
+            error="",
+        )
+
+    def end(self, how: Ending, now: float, *, error: str = "") -> SessionRecord:
+        """`error`: why it failed; of a longer text the record holds one line."""
+        return replace(self, heartbeat=max(self.heartbeat, now), ended=how, error=one_line(error))
 
     def save(self, folder: Path) -> None:
         """Into `folder`, which is made if need be, in place of what this session left there before."""
@@ -142,19 +191,32 @@ def started_by_name(file_name: str) -> float:
 
 
 def begin_session(
-    *, session: str, now: float, step: int, restored: str | None, versions: Mapping[str, str]
+    *,
+    session: str,
+    now: float,
+    step: int,
+    restored: str | None,
+    versions: Mapping[str, str],
+    machine: Machine | None = None,
 ) -> SessionRecord:
     """The first record of this process, which goes on from the checkpoint `restored` at `step`."""
+    here = look() if machine is None else machine
     return SessionRecord(
         id=session,
-        host=socket.gethostname(),
-        pid=os.getpid(),
-        boot_id=read_boot_id(),
+        host=here.host,
+        pid=here.pid,
+        boot_id=here.boot_id,
         started=now,
         heartbeat=now,
         step=step,
         restored=restored,
         versions=versions,
+        kernel_started=here.kernel_started,
+        oom_kills=here.oom_kills,
+        gpu=here.gpu,
+        place=here.place,
+        endpoint=here.endpoint,
+        notebook=here.notebook,
     )
 
 
@@ -166,9 +228,9 @@ def _json_object(content: bytes) -> dict[str, Any]:
     if len(content) > _LARGEST:
         raise ValueError(f"{len(content)} bytes are too many")
     members = json.loads(content.decode("utf-8"), parse_constant=_no_constant)
-    expected = {field.name for field in fields(SessionRecord)}
-    if not isinstance(members, dict) or members.keys() != expected:
-        raise ValueError(f"it is not an object with the members {', '.join(sorted(expected))}")
+    known = {field.name for field in fields(SessionRecord)}
+    if not isinstance(members, dict) or not known - _LATER <= members.keys() <= known:
+        raise ValueError(f"it is not an object with the members {', '.join(sorted(known))}")
     return members
 
 
@@ -185,4 +247,8 @@ def _is_time(value: object) -> bool:
 
 
 def _is_text(value: object) -> bool:
-    return isinstance(value, str) and value.isprintable() and 0 < len(value) <= 200
+    return _is_words(value) and value != ""
+
+
+def _is_words(value: object) -> bool:
+    return isinstance(value, str) and value.isprintable() and len(value) <= LONGEST_TEXT

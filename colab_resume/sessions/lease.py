@@ -21,7 +21,7 @@ from ..errors import DamagedCheckpoint, Overtaken, RemoteRefused, RunInUse
 from ..remotes import BytesSource, Remote
 from ..remotes.abilities import Swapping, lag_of, swapping
 from .identity import SessionRecord
-from .liveness import SILENT_SECONDS, is_elsewhere, lives_here
+from .liveness import SILENT_SECONDS, is_elsewhere, is_replaced, lives_here
 
 __all__ = ["Lease", "lease_for"]
 
@@ -100,7 +100,7 @@ class Lease:
     def _outlast(self, others: Iterable[SessionRecord]) -> None:
         """Return when none of them lives."""
         for other in others:
-            if other.ended is not None:
+            if other.ended is not None or is_replaced(other, self._own):
                 continue
             if not is_elsewhere(other):
                 if lives_here(other):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from .identity import SessionRecord, read_boot_id
+from .identity import SessionRecord
+from .machine import process_started, read_boot_id
 
-__all__ = ["SILENT_SECONDS", "is_elsewhere", "lives_here"]
+__all__ = ["SILENT_SECONDS", "is_elsewhere", "is_replaced", "lives_here"]
 
 SILENT_SECONDS = 150.0
 """A session that gave no sign of life for so long is taken for dead; it gives one each minute."""
@@ -23,6 +24,15 @@ def is_elsewhere(record: SessionRecord) -> bool:
     return boot_id is None or record.boot_id != boot_id
 
 
+def is_replaced(record: SessionRecord, present: SessionRecord) -> bool:
+    """Whether `present` is on the VM that came after that of the record: Colab gives a notebook one VM at a time.
+
+    Both the notebook and the VMs must be known by Colab's own names for them.
+    """
+    known = record.notebook and record.endpoint and present.endpoint
+    return bool(known) and record.notebook == present.notebook and record.endpoint != present.endpoint
+
+
 def lives_here(record: SessionRecord) -> bool:
     """Whether its process, on this machine and not this one, is running."""
     if record.pid == os.getpid():
@@ -34,7 +44,6 @@ def lives_here(record: SessionRecord) -> bool:
 
 
 def _started(pid: int) -> float:
-    """When a process began; a later one may have got the number. https://man7.org/linux/man-pages/man5/proc.5.html"""
-    fields = (_PROC / str(pid) / "stat").read_text("ascii", errors="replace").rpartition(")")[2].split()
+    """When a process began, in seconds since 1970."""
     booted = next(line for line in (_PROC / "stat").read_text("ascii").splitlines() if line.startswith("btime "))
-    return float(booted.split()[1]) + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    return float(booted.split()[1]) + process_started(pid, _PROC)

@@ -78,6 +78,11 @@ class Cadence:
         return self._chosen[0]
 
     @property
+    def upload_seconds(self) -> float:
+        """How long it takes until a checkpoint has reached the remote; 0.0 as long as none has."""
+        return self._upload
+
+    @property
     def reason(self) -> str:
         """Why the interval is what it is, for people."""
         return self._chosen[1]

@@ -21,13 +21,14 @@ class Loop:
     """One open loop of the running code; what the cursor gives out and knows again.
 
     `ahead`: whether the code draws each batch before it has trained on the one before; None if nobody said. `drawn`:
-    how many batches were handed out in this process.
+    how many batches were handed out in this process. `size`: how many turns it has in all, where that is known.
     """
 
     def __init__(self, frame: Frame, *, ahead: bool | None = None) -> None:
         self.frame = frame
         self.ahead = ahead
         self.drawn = 0
+        self.size: int | None = None
 
     @property
     def way_back(self) -> Frame:
@@ -64,6 +65,11 @@ class Cursor:
 
     def __contains__(self, loop: Loop) -> bool:
         return loop in self._stack or loop in self._beside
+
+    @property
+    def open_loops(self) -> tuple[Loop, ...]:
+        """Those that are inside each other, the outermost first."""
+        return tuple(self._stack)
 
     @property
     def arrived(self) -> bool:

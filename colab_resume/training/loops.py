@@ -87,6 +87,7 @@ class Loops:
         self._first_step = target is None or target.step == 0
         self._explicit = self.cursor.waits_for_no_loop and self.cursor.step > 0
         self._counted_draws = False
+        self._stopped = False
         saved = saved or {"turns": [], "passes": {}, "loaders": {"loaders": [], "made anew": []}}
         self._turns: list[Any] = list(saved["turns"])
         self._saved: dict[str, Any] = dict(saved["passes"])
@@ -115,6 +116,11 @@ class Loops:
         return self.settled and not self.cursor.inside and not self.cursor.in_hand
 
     @property
+    def may_be_in_a_step(self) -> bool:
+        """Whether a boundary can be expected soon: a loop runs, past the restored position."""
+        return self.cursor.arrived and ((self.cursor.inside and self.settled) or self._explicit)
+
+    @property
     def current_step(self) -> int:
         """The number of the step that user code is in, or of the last one if it is in none; the first one is 1."""
         inside = self._explicit or self.cursor.in_step or self.cursor.in_hand or not self._begun
@@ -131,6 +137,7 @@ class Loops:
         loop = self._open(kind, name)
         if loop is None:
             return
+        loop.size = n
         try:
             while loop.frame.index < n:
                 if kind == "epochs":
@@ -156,14 +163,14 @@ class Loops:
         if loop is None:
             return
         try:
-            items, size = self._start(loader, loop), size_of(loader)
+            items, loop.size = self._start(loader, loop), size_of(loader)
             if self._first_step:
                 self._events.hands_out_first()
             item = next(items, _END)
             while item is not _END:
                 self.cursor.hand_out(loop)
                 yield cast("T", item)
-                self._asked_for_more(loop, items, size)
+                self._asked_for_more(loop, items)
                 # The next batch is drawn before the boundary, on streams of its own: so the boundary after the last
                 # batch is known to be that, and no checkpoint lies between two passes that run side by side.
                 item = next(items, _END)
@@ -204,14 +211,14 @@ class Loops:
                 self._kept[loop] = items.state()
         return items
 
-    def _asked_for_more(self, loop: Loop, items: Pass[Any], size: int | None) -> None:
+    def _asked_for_more(self, loop: Loop, items: Pass[Any]) -> None:
         """One more batch is asked for, and not drawn yet: the state of a loader that keeps one is taken now."""
         makes_steps = self.cursor.makes_steps(loop) and not self._explicit
         if makes_steps and self._first_step:
             self._first_step = False
             if loop.ahead is None:
                 self._events.drawn_again()
-        if makes_steps and self.cursor.epoch is not None and loop.drawn and loop.frame.index + 1 == size:
+        if makes_steps and self.cursor.epoch is not None and loop.drawn and loop.frame.index + 1 == loop.size:
             self._events.before_a_pause()  # after the last batch itself lies no checkpoint, see `_turned`
         if loop in self._keeping and (loop.ahead or (makes_steps and self._events.saves_next())):
             self._kept[loop] = items.state()
@@ -281,8 +288,15 @@ class Loops:
         if not loop.ahead:
             self._kept.pop(loop, None)
 
+    def stop(self) -> None:
+        """The loops are about to be left at the boundary where they are: no step is under way that would count."""
+        self._stopped = True
+        self.settled = False
+
     def _left_early(self, loop: Loop) -> None:
         """The body that was left counts as a step, so that step numbers do not depend on where it was left."""
+        if self._stopped:
+            return
         stepping = self.cursor.makes_steps(loop)
         if stepping or (loop in self.cursor and loop.frame.kind == "epochs"):
             self.settled = False

@@ -11,7 +11,7 @@ import torch
 
 from .. import __version__
 
-__all__ = ["changes", "provenance", "versions"]
+__all__ = ["changes", "gpu_name", "provenance", "versions"]
 
 
 def versions() -> dict[str, str]:
@@ -22,6 +22,11 @@ def versions() -> dict[str, str]:
         "python": platform.python_version(),
         "torch": str(torch.__version__),
     }
+
+
+def gpu_name() -> str:
+    """What the first GPU calls itself; empty if there is none."""
+    return torch.cuda.get_device_name(0) if torch.cuda.is_available() else ""
 
 
 def provenance() -> dict[str, Any]:

@@ -18,7 +18,7 @@ from colab_resume.errors import StoreError
 from .conftest import Call
 
 PROJECT = Path(__file__).parents[2]
-READING = ("ls", "show", "verify", "history")
+READING = ("ls", "show", "verify", "history", "metrics")
 
 
 def command(*words: object, **options: object) -> subprocess.CompletedProcess[str]:
@@ -124,7 +124,7 @@ def test_an_interrupt_is_status_130(call: Call, monkeypatch: pytest.MonkeyPatch,
     assert (answer.status, answer.out, answer.err) == (130, "", "colab-resume: interrupted\n")
 
 
-@pytest.mark.parametrize("words", [["show", "--tensors"], ["verify"], ["ls", "--json"], ["history"]])
+@pytest.mark.parametrize("words", [["show", "--tensors"], ["verify"], ["ls", "--json"], ["history"], ["metrics"]])
 def test_a_reader_that_stops_early_is_no_error(digits: Path, words: list[str]) -> None:
     """`| head` has seen enough: stderr stays empty."""
     reading, writing = os.pipe()
@@ -158,7 +158,7 @@ def test_names_that_are_no_text_are_shown(call: Call, drive: Path) -> None:
 def test_looking_needs_no_torch(digits: Path) -> None:
     """All that only looks or copies answers without importing torch, which takes seconds."""
     code = "import sys; from colab_resume.cli import main; print(main(sys.argv[1:]), 'torch' in sys.modules)"
-    for words in (["ls"], ["show", "--tensors"], ["verify", "--all"], ["history"], ["pull", "dest"]):
+    for words in (["ls"], ["show", "--tensors"], ["verify", "--all"], ["history"], ["metrics"], ["pull", "dest"]):
         more = [str(digits.parent.parent / word) if word == "dest" else word for word in words[1:]]
         line = [sys.executable, "-c", code, words[0], str(digits), *more]
         done = subprocess.run(line, cwd=PROJECT, text=True, capture_output=True, check=True)

@@ -1,4 +1,4 @@
-"""`export` and `history`: files for other tools."""
+"""`export` and `metrics`: files for other tools."""
 
 from __future__ import annotations
 
@@ -111,11 +111,11 @@ def test_what_cannot_be_meant_is_one_line(call: Call, digits: Path, tmp_path: Pa
         assert len(answer.err.splitlines()) == 1
 
 
-def test_history_is_csv(call: Call, digits: Path) -> None:
+def test_metrics_are_csv(call: Call, digits: Path) -> None:
     """Every step once, in order, over both sessions, with the exact floats."""
-    rows = list(csv.DictReader(io.StringIO(call("history", digits).out)))
+    rows = list(csv.DictReader(io.StringIO(call("metrics", digits).out)))
     assert [int(row["step"]) for row in rows] == list(range(1, 13))
     assert len({row["session"] for row in rows}) == 2
     assert [row["epoch"] for row in rows[:4]] == ["0", "0", "0", "1"]
     assert float(rows[-1]["loss"]) == manifests(digits)[-1].metrics["loss"]
-    assert len(call("history", digits, "first half").lines) == 7
+    assert len(call("metrics", digits, "first half").lines) == 7

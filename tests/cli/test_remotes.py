@@ -36,7 +36,7 @@ from colab_resume.remotes.opening import open_remote
 from .conftest import Answer, Call
 
 PROJECT = Path(__file__).parents[2]
-LOOKING = (["ls"], ["show"], ["show", "6"], ["verify"], ["verify", "--all"], ["history"])
+LOOKING = (["ls"], ["show"], ["show", "6"], ["verify"], ["verify", "--all"], ["history"], ["metrics"])
 SECRET = "the secret of a client"
 
 
@@ -247,7 +247,7 @@ def test_damage_is_found_far_away_too(call: Call, drive: Path, far: Far, tmp_pat
     assert not (tmp_path / "n.pt").exists()
 
 
-@pytest.mark.parametrize("verb", ["ls", "show", "verify", "pull", "history"])
+@pytest.mark.parametrize("verb", ["ls", "show", "verify", "pull", "history", "metrics"])
 def test_nothing_there_is_one_line(call: Call, far: Far, verb: str) -> None:
     """A folder that is not there holds no run, and the status is 1."""
     answer = far.call(call, verb, "nowhere")
@@ -273,7 +273,7 @@ def test_a_password_in_a_url_is_not_shown(call: Call) -> None:
         assert "nowhere/runs" in answer.err
 
 
-@pytest.mark.parametrize("words", [["ls"], ["show"], ["history"]], ids=" ".join)
+@pytest.mark.parametrize("words", [["ls"], ["show"], ["history"], ["metrics"]], ids=" ".join)
 def test_who_only_looks_downloads_no_pack(call: Call, far_drive: Far, words: list[str]) -> None:
     """Of contents, manifests and journals are asked for, each once, and no pack."""
     far_drive.call(call, words[0], "digits")
@@ -374,7 +374,14 @@ class _FromThenOn:
 
 @pytest.mark.parametrize(
     ("verb", "folder"),
-    [("ls", "checkpoints"), ("verify", "packs"), ("pull", "packs"), ("export", "packs"), ("history", "journal")],
+    [
+        ("ls", "checkpoints"),
+        ("verify", "packs"),
+        ("pull", "packs"),
+        ("export", "packs"),
+        ("history", "sessions"),
+        ("metrics", "journal"),
+    ],
 )
 def test_an_ended_login_is_no_damage(call: Call, far_drive: Far, tmp_path: Path, verb: str, folder: str) -> None:
     """If Drive refuses everything from some file on, that is said, and no checkpoint is called damaged."""
@@ -481,7 +488,7 @@ def test_secrets_are_never_shown(
     send(drive / "digits", DriveAPI("runs", credentials=either_key, root_url=google.url))
     if fault is not None:
         google.faults.add(Fault("drive.*", fault, skip=12, times=None))
-    lines: list[list[object]] = [["ls"], ["show"], ["verify"], ["history"], ["pull", drive / "to"]]
+    lines: list[list[object]] = [["ls"], ["show"], ["verify"], ["history"], ["metrics"], ["pull", drive / "to"]]
     for verb, *words in [*lines, ["export", drive / "m.pt"], ["show", "--json"], ["show", "no such tag"]]:
         answer = call(verb, "drive:runs", *words, "--credentials", either_key)
         assert not leaked(google, answer.out + answer.err)
@@ -542,7 +549,7 @@ def test_looking_at_a_far_run_needs_no_torch(robot: Path, google: DriveServer, d
     """A laptop without torch can look at what is on Drive, and bring it."""
     send(drive / "digits", DriveAPI("runs", credentials=robot, root_url=google.url))
     code = "import sys; from colab_resume.cli import main; print(main(sys.argv[1:]), 'torch' in sys.modules)"
-    for words in (["ls"], ["verify", "--all"], ["history"], ["pull", str(drive / "dest")]):
+    for words in (["ls"], ["verify", "--all"], ["history"], ["metrics"], ["pull", str(drive / "dest")]):
         line = [sys.executable, "-c", code, words[0], "drive:runs", *words[1:], "--credentials", str(robot)]
         done = subprocess.run(line, cwd=PROJECT, text=True, capture_output=True, check=True)
         assert done.stdout.splitlines()[-1] == "0 False"

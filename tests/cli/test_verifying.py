@@ -125,7 +125,7 @@ def test_verifying_changes_nothing(call: Call, digits: Path) -> None:
     flip(own_pack(digits, 0))
     flip(digits / "checkpoints" / f"{manifests(digits)[1].name}.json")
     before = picture(digits)
-    for words in (["ls"], ["show"], ["verify", "--all"], ["history"]):
+    for words in (["ls"], ["show"], ["verify", "--all"], ["history"], ["metrics"]):
         call(words[0], digits, *words[1:])
     call("export", digits, digits.parent / "out.pt")
     assert picture(digits) == before

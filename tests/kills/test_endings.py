@@ -117,14 +117,19 @@ def test_a_finished_run_that_is_started_again_has_the_same_history(tmp_path: Pat
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("leave", "code"),
-    [("sys.exit(0)", 0), ("signal.raise_signal(signal.SIGINT)", -2), ("raise ValueError('a mistake')", 1)],
+    ("leave", "left_as"),
+    [
+        ("sys.exit(0)", (0, "exited")),
+        ("signal.raise_signal(signal.SIGINT)", (-2, "interrupted")),
+        ("raise ValueError('a mistake')", (1, "failed")),
+    ],
     ids=["exit", "Ctrl-C", "exception"],
 )
 def test_whoever_leaves_without_finish_loses_nothing_that_was_saved(
-    zygote: Zygote, reference: Reference, tmp_path: Path, leave: str, code: int
+    zygote: Zygote, reference: Reference, tmp_path: Path, leave: str, left_as: tuple[int, str]
 ) -> None:
     """On the way out the last saved boundary reaches the remote, and a new VM goes on from there, bit-exactly."""
+    code, ended = left_as
     left = subprocess.run(
         [sys.executable, "-c", _LEAVING.replace("LEAVE", leave)],
         cwd=tmp_path,
@@ -138,7 +143,7 @@ def test_whoever_leaves_without_finish_loses_nothing_that_was_saved(
     assert newest == manifests(tmp_path / "drive")[0]
     assert newest.step > 0
     records = sorted((tmp_path / "drive" / NAME / "sessions").iterdir())
-    assert json.loads(records[-1].read_text())["ended"] == "interrupted"
+    assert json.loads(records[-1].read_text())["ended"] == ended
     life = Life(store=str(tmp_path / "new"), remote=str(tmp_path / "drive"), expected=str(reference.steps))
     end = zygote.live(life)
     assert end.result is not None, end.text

@@ -64,7 +64,7 @@ def test_setup_again_in_the_same_process_is_the_same_run(place: Place) -> None:
     """Running the first cell twice is harmless; other options are refused with the reason."""
     run = place.setup()
     assert colab_resume.setup("r", store=place.store, remote=place.remote, every=1) is run
-    with pytest.raises(UsageError, match="is open with"):
+    with pytest.raises(UsageError, match="every=1 would become 2"):
         colab_resume.setup("r", store=place.store, remote=place.remote, every=2)
 
 

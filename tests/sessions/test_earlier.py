@@ -28,6 +28,16 @@ def test_both_places_are_asked_and_nobody_counts_twice(tmp_path: Path) -> None:
     assert found == ["aaaaaa", "bbbbbb", "eeeeee"]
 
 
+def test_what_was_said_last_counts(tmp_path: Path) -> None:
+    """How a session ended may have reached the disk alone, or, from another VM, the remote alone."""
+    remote = MemoryRemote()
+    for one, on_disk in (("aaaaaa", True), ("bbbbbb", False)):
+        before, after = record(one), record(one).end("exited", 2.0)
+        remote.put(f"sessions/{before.file_name}", BytesSource((before if on_disk else after).to_bytes()))
+        (after if on_disk else before).save(tmp_path)
+    assert [one.ended for one in earlier_sessions(tmp_path, remote, but="cccccc")] == ["exited", "exited"]
+
+
 def test_a_first_start_is_no_restart_and_the_next_is_one(tmp_path: Path) -> None:
     """With a remote, where the session has written its name before it looks."""
     remote = MemoryRemote()

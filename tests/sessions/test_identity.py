@@ -20,8 +20,8 @@ from colab_resume.sessions.identity import (
     begin_session,
     is_session_id,
     new_session_id,
-    read_boot_id,
 )
+from colab_resume.sessions.machine import Machine, read_boot_id
 
 STARTED = 1795183331.25
 RECORD = SessionRecord(
@@ -34,6 +34,20 @@ RECORD = SessionRecord(
     step=1240,
     restored="0000001200-abc123",
     versions={"torch": "2.13"},
+)
+
+LATER = (
+    "number",
+    "kernel_started",
+    "oom_kills",
+    "gpu",
+    "place",
+    "endpoint",
+    "notebook",
+    "saves",
+    "saving_seconds",
+    "error",
+    "began_by",
 )
 
 TEXTS = st.text(st.characters(categories=["L", "N", "P"]), min_size=1, max_size=20)
@@ -51,9 +65,20 @@ def records(draw: st.DrawFn) -> SessionRecord:
         started=started,
         heartbeat=heartbeat,
         step=draw(st.integers(0, 2**40)),
-        ended=draw(st.sampled_from([None, "clean", "interrupted", "failed"])),
+        ended=draw(st.sampled_from([None, "clean", "interrupted", "failed", "exited"])),
         restored=draw(st.none() | TEXTS),
         versions=draw(st.dictionaries(TEXTS, TEXTS, max_size=3)),
+        number=draw(st.integers(0, 2**40)),
+        kernel_started=draw(st.none() | TIMES),
+        oom_kills=draw(st.none() | st.integers(0, 2**40)),
+        gpu=draw(TEXTS | st.just("")),
+        place=draw(TEXTS | st.just("")),
+        endpoint=draw(TEXTS | st.just("")),
+        notebook=draw(TEXTS | st.just("")),
+        saves=draw(st.integers(0, 2**40)),
+        saving_seconds=draw(TIMES),
+        error=draw(TEXTS | st.just("")),
+        began_by=draw(TEXTS | st.just("")),
     )
 
 
@@ -147,6 +172,19 @@ def test_an_end_says_how_and_when() -> None:
         ("restored", 5),
         ("versions", []),
         ("versions", {"torch": 2.13}),
+        ("number", -1),
+        ("kernel_started", -0.5),
+        ("kernel_started", "1"),
+        ("oom_kills", 1.0),
+        ("oom_kills", -1),
+        ("gpu", None),
+        ("place", "a\nb"),
+        ("endpoint", "a" * 201),
+        ("saves", True),
+        ("saving_seconds", float("nan")),
+        ("saving_seconds", -1.0),
+        ("error", "\x1b[31m"),
+        ("began_by", 5),
     ],
 )
 def test_a_record_that_cannot_be_is_refused(field: str, value: Any) -> None:
@@ -204,11 +242,51 @@ def test_a_disk_that_refuses_a_record_is_a_store_error(tmp_path: Path) -> None:
         RECORD.save(tmp_path / "sessions")
 
 
+def test_a_record_of_before_is_still_read() -> None:
+    """What records did not have from the beginning may be missing, all of it or any part; what they had may not."""
+    members = json.loads(RECORD.to_bytes())
+    older = {name: members[name] for name in members if name not in LATER}
+    assert SessionRecord.from_bytes(json.dumps(older).encode()) == RECORD
+    for name in LATER:
+        assert SessionRecord.from_bytes(json.dumps({**older, name: members[name]}).encode()) == RECORD
+    for name in older:
+        with pytest.raises(DamagedCheckpoint):
+            SessionRecord.from_bytes(json.dumps({key: members[key] for key in older if key != name}).encode())
+
+
+def test_a_beat_tells_what_has_changed_and_keeps_the_rest() -> None:
+    """Counters come with the signs of life that know them; an error belongs to an end, and goes with it."""
+    busy = RECORD.beat(STARTED + 90, 1300, saves=3, saving_seconds=1.5, oom_kills=2)
+    assert (busy.saves, busy.saving_seconds, busy.oom_kills) == (3, 1.5, 2)
+    failed = busy.end("failed", STARTED + 95, error="ValueError: no\n\x1b[31m good" + "!" * 300)
+    assert failed.error.startswith("ValueError: no [31m good!")
+    assert len(failed.error) == 200
+    again = failed.beat(STARTED + 96, 1301)
+    assert (again.saves, again.saving_seconds, again.oom_kills, again.error) == (3, 1.5, 2, "")
+
+
+def test_the_first_step_is_that_of_the_checkpoint() -> None:
+    """A session without one began at 0; a name that says no step, or an endless one, is unknown."""
+    found = {"0000001200-abc123": 1200, None: 0, "best": None, "-abc": None, "9" * 190 + "-abc123": None}
+    for restored, step in found.items():
+        assert replace(RECORD, restored=restored).first_step == step
+
+
 def test_a_new_session_knows_its_machine() -> None:
     """Host, process and boot are those of this process, and its first sign of life is its start."""
     record = begin_session(session="k3f9a2", now=STARTED, step=1200, restored="0000001200-abc123", versions={})
     assert (record.host, record.pid, record.boot_id) == (socket.gethostname(), os.getpid(), read_boot_id())
     assert (record.started, record.heartbeat, record.step, record.ended) == (STARTED, STARTED, 1200, None)
+
+
+def test_a_new_session_takes_over_what_was_looked_up() -> None:
+    """What is known of the machine is in the record, member for member."""
+    here = Machine(
+        host="vm", pid=7, boot_id="472b", kernel_started=8.5, oom_kills=1, gpu="T4", place="Colab", endpoint="m-s-1"
+    )
+    record = begin_session(session="k3f9a2", now=STARTED, step=0, restored=None, versions={}, machine=here)
+    for name in ("host", "pid", "boot_id", "kernel_started", "oom_kills", "gpu", "place", "endpoint"):
+        assert getattr(record, name) == getattr(here, name)
 
 
 def test_the_boot_id_is_read_where_there_is_one(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ import pytest
 
 from colab_resume.errors import Overtaken, RemoteRefused, RunInUse
 from colab_resume.remotes import BytesSource, Entry, Receipt, Remote, Source
-from colab_resume.sessions.identity import SessionRecord, read_boot_id
+from colab_resume.sessions.identity import SessionRecord
 from colab_resume.sessions.lease import lease_for
+from colab_resume.sessions.machine import read_boot_id
 from colab_resume.testing import ManualClock, MemoryRemote
 
 NOW = 1_000_000.0
@@ -110,6 +111,27 @@ def test_one_that_is_silent_for_long_is_followed_at_once(remote: Remote) -> None
     before = clock()
     Starter(remote, clock).acquire(record("bbbbbb", started=clock()))
     assert clock() - before < 5
+
+
+def test_the_vm_before_this_one_is_not_waited_for(remote: Remote) -> None:
+    """Colab gives a notebook one VM at a time: that this one is here says that the other one is gone."""
+    clock = ManualClock(NOW)
+    Starter(remote, clock).acquire(record("aaaaaa", notebook="digits", endpoint="m-s-1"))
+    clock.advance(20.0)
+    Starter(remote, clock).acquire(record("bbbbbb", started=clock(), notebook="digits", endpoint="m-s-2"))
+    assert clock() < NOW + 25.0
+
+
+@pytest.mark.parametrize(
+    ("notebook", "endpoint"), [("digits", "m-s-1"), ("digits", ""), ("", "m-s-2"), ("another", "m-s-2")]
+)
+def test_another_notebooks_vm_is_waited_for(remote: Remote, notebook: str, endpoint: str) -> None:
+    """And one of which nobody knows whose it is."""
+    clock = ManualClock(NOW)
+    Starter(remote, clock).acquire(record("aaaaaa", notebook="digits", endpoint="m-s-1"))
+    clock.advance(20.0)
+    Starter(remote, clock).acquire(record("bbbbbb", started=clock(), notebook=notebook, endpoint=endpoint))
+    assert clock() > NOW + 100.0
 
 
 def test_one_that_may_have_died_just_now_is_waited_for_and_the_user_is_told(remote: Remote) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
+from datetime import UTC
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from colab_resume.sessions.history import LostWork, Summary, lost_work, mean_life, summary
+from colab_resume.sessions.history import LostWork, Summary, clock_problem, lost_work, mean_life, next_number, summary
 from colab_resume.sessions.identity import Ending, SessionRecord
 
 
@@ -49,8 +51,8 @@ def test_a_first_session_has_lost_nothing() -> None:
 
 
 def test_a_session_that_said_how_it_ended_did_not_go_silent() -> None:
-    """Clean, interrupted and failed are endings, whatever was lost."""
-    for ended in ("clean", "interrupted", "failed"):
+    """Clean, interrupted, failed and exited are endings, whatever was lost."""
+    for ended in ("clean", "interrupted", "failed", "exited"):
         record = session("aaaaaa", begun=1000, beat=2000, step=1000, ended=ended)
         assert lost_work([record], 1000, now=9000) == LostWork(steps=0, seconds=0.0, silent_since=None)
 
@@ -102,7 +104,8 @@ def test_a_life_ends_when_nobody_wanted_it_to() -> None:
     """Silence and failure are ends; a session that was ended on purpose only adds the time it lived."""
     assert mean_life(lives(None)) == (1800 + 3600) / 2
     assert mean_life(lives("failed")) == (1800 + 3600) / 2
-    assert mean_life(lives("clean")) == mean_life(lives("interrupted")) == 1800 + 3600
+    for wanted in ("clean", "interrupted", "exited"):
+        assert mean_life(lives(wanted)) == 1800 + 3600
     assert mean_life(lives(None, "clean", None, "interrupted")) == (4 * 1800 + 3600) / 3
 
 
@@ -117,3 +120,30 @@ def test_a_session_without_a_step_says_nothing() -> None:
     assert mean_life([]) is None
     assert mean_life([idle]) is None
     assert mean_life([idle, *lives(None)]) == mean_life(lives(None))
+
+
+# --- how many there were, and whose clock is wrong
+
+
+def test_a_session_knows_its_number_though_only_the_newest_are_read() -> None:
+    """Those of before had none; of a run with a hundred sessions the numbers of the newest tell how many there were."""
+    assert next_number([]) == 1
+    assert next_number(ALL) == 4
+    known = [replace(record, number=98 + n) for n, record in enumerate(ALL)]
+    assert next_number(known) == 101
+    assert summary(known, 1280, now=9000).restarts == 100
+    # One that died before it knew its number counts, too.
+    assert next_number([known[0], replace(SECOND, number=0), known[2]]) == 101
+    assert next_number([known[0], known[1], replace(THIRD, number=0)]) == 101
+
+
+def test_a_clock_that_is_ahead_is_told_once_it_matters() -> None:
+    """Two minutes are no reason; an hour is one, with who and when."""
+    assert clock_problem([], now=1000) == ""
+    assert clock_problem(ALL, now=5090 - 120) == ""
+    line = clock_problem(ALL, now=5090 - 3600, zone=UTC)
+    assert line.startswith(
+        "session cccccc on vm gave a sign of life at 01:24:50, which is 1 h from now: one of the two"
+    )
+    far = replace(THIRD, heartbeat=253402300799.0)
+    assert "9999-12-30," in clock_problem([far], now=5000, zone=UTC)

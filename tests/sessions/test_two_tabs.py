@@ -19,8 +19,9 @@ from colab_resume.remotes.drive_api import DriveAPI
 from colab_resume.remotes.drive_mount import DriveMount
 from colab_resume.remotes.prefixed import PrefixedRemote
 from colab_resume.remotes.retrying import Retrying
-from colab_resume.sessions.identity import SessionRecord, read_boot_id
+from colab_resume.sessions.identity import SessionRecord
 from colab_resume.sessions.lease import lease_for
+from colab_resume.sessions.machine import read_boot_id
 
 __all__ = ["needs_fuse"]
 

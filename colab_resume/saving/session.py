@@ -6,60 +6,52 @@ budget, and after it the store is free for the next session, in this process or 
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from .checkpoints.manifest import Manifest
-from .checkpoints.replica import Replica
-from .checkpoints.retention import Best, Keep, kept
-from .checkpoints.store import Store
-from .errors import (
+from ..checkpoints.manifest import Manifest
+from ..checkpoints.replica import Replica
+from ..checkpoints.retention import Best, kept
+from ..checkpoints.store import Store
+from ..errors import (
     CheckpointError,
     ColabResumeError,
     NotSafe,
-    RemoteError,
     RemoteUnavailable,
+    RunInUse,
     StoreError,
 )
-from .mirror import Mirror, Mirroring, NoMirror
-from .remotes import Remote
-from .remotes.abilities import mend, proof_of, space_of
-from .restore import Progress, Search, find
-from .sessions.earlier import earlier_sessions
-from .sessions.history import LostWork, Summary, lost_work, mean_life, summary
-from .sessions.identity import Ending, SessionRecord, begin_session, new_session_id
-from .sessions.lease import lease_for
-from .status import Status
-from .training.cadence import Cadence
-from .training.capture.capture import Capture
-from .training.capture.live import LiveState
-from .training.every import EveryEpochs
-from .training.journal import Journal, Mark, Scalar, lost_records
-from .training.position import Position
-from .training.provenance import changes, provenance, versions
-from .training.replay import Replay
-from .training.slowdown import Slowdown
-from .writer import Draft, Writer
+from ..mirror import Mirror, Mirroring, NoMirror
+from ..remotes import Remote
+from ..remotes.abilities import mend
+from ..restore import Progress
+from ..sessions.history import mean_life
+from ..sessions.identity import Ending, SessionRecord, new_session_id
+from ..training.cadence import Cadence
+from ..training.capture.capture import Capture
+from ..training.capture.live import LiveState
+from ..training.curve import CurveKeeper, earlier_records
+from ..training.every import EveryEpochs
+from ..training.journal import Journal, Scalar
+from ..training.limit import SessionLimit
+from ..training.position import Position
+from ..training.replay import Replay
+from ..training.slowdown import Slowdown
+from ..writer import Draft, Writer
+from .findings import look_around
+from .options import Options
+from .presence import Presence
 
-__all__ = ["Options", "Saving"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """What the user asked for."""
-
-    every: int | str | float | None = None
-    budget: float = 0.02
-    keep: Keep = field(default_factory=Keep)
+__all__ = ["Saving"]
 
 
 class Saving:
-    """Opened for one session. `search` says what was found; its `good` checkpoint is what the session goes on from.
+    """Opened for one session. `found` says what was there; its `good` checkpoint is what the session goes on from.
 
-    `owned`: as for `Capture`. `takeover`: go on also if another session lives. `tell` hears what is waited for.
+    `owned`: as for `Capture`. `takeover`: go on also if another session lives. `place`: where this is, in words. `tell`
+    hears what is waited for.
     """
 
     def __init__(
@@ -71,6 +63,7 @@ class Saving:
         progress: Progress,
         owned: Callable[[], set[int]],
         takeover: bool = False,
+        place: str = "",
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.session = new_session_id()
@@ -94,44 +87,36 @@ class Saving:
         self._remote = remote
         self.store = Store(root, session=self.session)
         try:
-            self._record = begin_session(
-                session=self.session, now=time.time(), step=0, restored=None, versions=versions()
+            self._presence = Presence(self.session, remote, place=place, takeover=takeover, tell=tell)
+            self.found = look_around(
+                self.store,
+                remote,
+                self._presence.record,
+                restarts=self._presence.restarts,
+                takeover=takeover,
+                progress=progress,
             )
-            self._lease = None if remote is None else lease_for(remote, self._record, tell=tell)
-            if self._lease is not None:
-                # A remote that takes nothing is no reason not to train; before anything is sent it is asked again.
-                with suppress(RemoteError):
-                    self._lease.acquire(takeover=takeover)
-            self._open(remote, progress)
+            self._open(remote)
         except BaseException:
             self.store.close()
             raise
 
-    def _open(self, remote: Remote | None, progress: Progress) -> None:
-        self.search: Search = find(self.store, remote, progress=progress)
-        good = self.search.good.manifest if self.search.good else None
-        self.saved = good
-        self._step = self._first_step = good.step if good else 0
-        self._tried = good is not None
+    def _open(self, remote: Remote | None) -> None:
+        found = self.found
+        self.saved = found.good
+        self._step = found.first_step
+        self._tried = found.good is not None
         self._pace = 0.0
-        mark = Mark.from_json(good.journal) if good else None
         folder = self.store.root / "journal"
-        self.journal = Journal(folder, self.session, mark)
-        self.parent_mark = mark
-        self._space = space_of(remote) if remote is not None else None
-        self._proof = proof_of(remote) if remote is not None else ""
-        self._lost_records = lost_records(folder, mark) if mark else ()
-        self.replay = Replay(self._lost_records)
-        self._metrics = dict(good.metrics) if good else {}
-        earlier = earlier_sessions(self.store.sessions, remote, but=self.session)
+        self.journal = Journal(folder, self.session, found.mark)
+        self.replay = Replay(found.lost_records)
+        self.curve = CurveKeeper(earlier_records(folder, found.mark))
+        self._metrics = dict(found.good.metrics) if found.good else {}
         self.cadence = Cadence(
-            self.options.every, budget=self.options.budget, mttf=mean_life(earlier), clock=time.monotonic
+            self.options.every, budget=self.options.budget, mttf=mean_life(found.earlier), clock=time.monotonic
         )
-        now = time.time()
-        self.lost: LostWork = lost_work(earlier, self._step, now)
-        self.summary: Summary = summary(earlier, self._step, now)
-        self._record = replace(self._record, step=self._step, restored=good.name if good else None)
-        self._provenance = provenance()
+        self.limit = SessionLimit(self.options.limit_seconds, began=found.began_here)
+        self._presence.begin(found)
         self.writer = Writer(self.store, self.journal, self._written)
         self.mirror: Mirroring = NoMirror() if remote is None else Mirror(self._replica(remote))
 
@@ -141,16 +126,21 @@ class Saving:
             remote,
             keep=self.options.keep,
             best=lambda: self.best,
-            record=self._alive,
+            record=lambda: self.record,
             clock=time.time,
-            check=self._lease.check if self._lease is not None else lambda: None,
-            damaged=frozenset(self.search.set_aside),
+            check=self._presence.check,
+            damaged=frozenset(self.found.search.set_aside),
         )
 
     @property
     def problems(self) -> dict[str, str]:
         """What does not work at the moment, by where it does not."""
-        texts = {"capture": self.capture_problem, "writer": self.writer.problem, "mirror": self.mirror.problem}
+        texts = {
+            "clock": self.found.clock_problem,
+            "capture": self.capture_problem,
+            "writer": self.writer.problem,
+            "mirror": self.mirror.problem,
+        }
         if isinstance(self.cadence.every, EveryEpochs) and not self.in_epochs:
             texts["cadence"] = (
                 f"every={self.options.every!r}, but this loop is not inside `for epoch in run.epochs(n)`: "
@@ -159,47 +149,47 @@ class Saving:
         return {where: text for where, text in texts.items() if text}
 
     @property
-    def lost_steps(self) -> int:
-        """How many steps the last session had made after the checkpoint, as far as its signs of life tell."""
-        first = self.search.good.manifest.step if self.search.good else 0
-        return max(self.lost.steps, *(record.step - first for record in self._lost_records), 0)
+    def record(self) -> SessionRecord:
+        """What this session says of itself at the moment."""
+        seconds = self.stall_seconds + self.slowed_seconds
+        return self._presence.now(step=self._step, saves=self.saves, saving_seconds=seconds)
 
     @property
-    def lost_seconds(self) -> float | None:
-        """How long the lost steps had taken, at the pace that the checkpoint was made at; None if that is unknown."""
-        made = self.search.good.manifest.provenance if self.search.good else {}
-        pace = made.get("seconds per step") if isinstance(made, dict) else None
-        return pace * self.lost_steps if isinstance(pace, float) else None
+    def ended(self) -> str:
+        """How this session has ended; empty while it lives."""
+        return self._presence.ended
 
-    def status(self, run: str, step: int, epoch: int | None, loop_seconds: float) -> Status:
-        """All this together with where the loops are."""
-        good, mirror = self.search.good, self.mirror
-        return Status(
-            run=run,
-            session=self.session,
-            step=step,
-            epoch=epoch,
-            restored=good.manifest.step if good else None,
-            restore_seconds=self.search.seconds,
-            set_aside=tuple(f"{name}: {reason}" for name, reason in self.search.set_aside.items()),
-            changed=tuple(changes(good.manifest.provenance, provenance())) if good else (),
-            lost_steps=self.lost_steps,
-            lost_seconds=self.lost_seconds,
-            restarts=self.summary.restarts,
-            replay=self.replay.line if self.lost_steps else "",
-            saved=self.saved.step if self.saved else None,
-            sent=mirror.sent.step if mirror.sent else None,
-            safe=mirror.safe.step if mirror.safe else None,
-            proof=self._proof,
-            sending=mirror.sending,
-            remote=not isinstance(mirror, NoMirror),
-            saves=self.saves,
-            stall_seconds=self.stall_seconds,
-            slowed_seconds=self._slowdown.seconds,
-            loop_seconds=loop_seconds,
-            cadence=self.cadence.reason,
-            problems=tuple(self.problems.values()),
-        )
+    @property
+    def is_overtaken(self) -> bool:
+        """Whether another session has the right to write by now."""
+        return isinstance(self.mirror.error, RunInUse)
+
+    @property
+    def has_remote(self) -> bool:
+        """Whether anything survives this machine."""
+        return self._remote is not None
+
+    @property
+    def slowed_seconds(self) -> float:
+        """How much longer steps have taken beside saves, all in all."""
+        return self._slowdown.seconds
+
+    @property
+    def pace(self) -> float:
+        """Seconds from one step to the next in this session, on the average; 0.0 before the first one."""
+        return self._pace
+
+    def disk_free(self) -> int | None:
+        """Bytes free on the store's disk; None if it does not say."""
+        try:
+            return shutil.disk_usage(self.store.root).free
+        except OSError:
+            return None
+
+    def remote_free(self) -> int | None:
+        """Bytes free on the remote, when it was asked last; None if it does not say."""
+        space = self.mirror.space or self.found.space
+        return space.free if space is not None else None
 
     def note_step(self, step: int, step_seconds: float, loop_seconds: float) -> None:
         """How far the training is, how long the last step took, and how long the loop has run in this session."""
@@ -208,7 +198,8 @@ class Saving:
             self._slowdown.note(step_seconds - waited, busy=not self.writer.idle or self.mirror.busy)
         self._note_arrival()
         self._step = step
-        self._pace = loop_seconds / max(1, step - self._first_step)
+        self._presence.go_on(step)
+        self._pace = loop_seconds / max(1, step - self.found.first_step)
 
     def _note_arrival(self) -> None:
         """If one more of this session's checkpoints has reached the remote, how long that took."""
@@ -216,6 +207,12 @@ class Saving:
         if newest is not None and newest.session == self.session and newest.name != self._arrived:
             self._arrived = newest.name
             self.cadence.sent(max(0.0, time.time() - newest.created))
+
+    @property
+    def own_safe(self) -> Manifest | None:
+        """The newest checkpoint of this session that is safe."""
+        safe = self.mirror.safe
+        return safe if safe is not None and safe.session == self.session else None
 
     def note_metrics(self, values: Mapping[str, Scalar]) -> None:
         """What was logged last; a better value of the metric that `best` watches asks for a save."""
@@ -242,6 +239,10 @@ class Saving:
         """Whether somebody has asked for a save at the next boundary."""
         return self._asked
 
+    def holds(self, step: int) -> bool:
+        """Whether the state after this step is on the disk already; the writer must be idle."""
+        return self._last is not None and self._last[0] == step and self.saved is not None and self.saved.step == step
+
     def is_due(self, step: int) -> bool:
         """Whether to save at this boundary; never while the last save is in hand."""
         seen = self._last is not None and self._last[0] == step
@@ -256,12 +257,6 @@ class Saving:
         self.writer.wait(None)
         self.cadence.owe()
         return True
-
-    @property
-    def remote_room(self) -> int | None:
-        """The bytes that this run's checkpoints can have on the remote, as it was at the beginning; None if unknown."""
-        free = self._space.free if self._space is not None else None
-        return None if free is None else free + self.search.on_remote
 
     def prepare(self, nbytes: int) -> None:
         """There will be about so much to save; the writer must be idle."""
@@ -299,7 +294,7 @@ class Saving:
         facts = {
             "step": position.step,
             "serial": serial,
-            "generation": self.search.generation + 1,
+            "generation": self.found.search.generation + 1,
             "parent": self.saved.name if self.saved else None,
             "created": time.time(),
             "tags": self._tags,
@@ -307,7 +302,7 @@ class Saving:
             "state": snapshot.state,
             "position": position.to_json(),
             "journal": self.journal.mark().to_json(),
-            "provenance": {**self._provenance, "seconds per step": self._pace},
+            "provenance": {**self.found.provenance, "seconds per step": self._pace},
         }
         self._asked, self._tags = False, ()
         self._slowdown.save_begins()
@@ -331,7 +326,7 @@ class Saving:
         self.saves += 1
         self._held = None if self._held is None else self._held + 1
         self.mirror.wake()
-        self._alive().save(self.store.sessions)
+        self.record.save(self.store.sessions)
         self._clear_away()
 
     def _clear_away(self) -> None:
@@ -367,9 +362,9 @@ class Saving:
         notice, self._capture.notice = self._capture.notice, ""
         return notice
 
-    def end(self, how: Ending) -> None:
-        """From now on the record says that this session has ended, and how."""
-        self._record = self._alive().end(how, time.time())
+    def end(self, how: Ending, *, error: str = "") -> None:
+        """From now on the record says that this session has ended, how, and by what error."""
+        self._presence.end(self.record, how, error)
 
     def close(self, timeout: float | None) -> None:
         """Finish what is in hand and let go of everything; what fails now is in `problems`. Again is harmless."""
@@ -378,7 +373,7 @@ class Saving:
         self.mirror.close(timeout)
         try:
             self.journal.close()
-            self._record.save(self.store.sessions)
+            self._presence.record.save(self.store.sessions)
             # A checkpoint that was being sent when its time came was left alone then.
             self._held = None
             self._clear_away()
@@ -386,7 +381,3 @@ class Saving:
             self.writer.problem = f"the store could not be left in order: {error}"
         finally:
             self.store.close()
-
-    def _alive(self) -> SessionRecord:
-        record = replace(self._record, lease=self._lease.number if self._lease is not None else 0)
-        return record if record.ended else record.beat(time.time(), self._step)

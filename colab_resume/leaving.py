@@ -1,0 +1,74 @@
+"""When a training is left before its end: by Ctrl-C, by an exception, or because the session's time is nearly over.
+
+Ctrl-C waits for the boundary, where the state can be saved (`training/interrupt.py`). After an exception in the middle
+of a step there is no state of a boundary any more; then what was captured last is brought to safety. Either way the
+newest checkpoint is waited for, for so many seconds; a second Ctrl-C skips that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .display.tables import duration
+from .display.text import say
+from .saving import Saving, part
+from .sessions.identity import Ending
+from .training.interrupt import HeldInterrupt
+from .training.loops import Loops
+
+__all__ = ["Leaving"]
+
+_PART_SECONDS = 20.0
+"""How long the remote is waited for when a training is left; an upload goes on in the background after that."""
+_RESERVE = 10.0
+"""Seconds that are left over when a session's last checkpoint is waited for."""
+
+
+class Leaving:
+    """Of one run. `saving` gives the session; `save` captures the state at this boundary, and says whether it could."""
+
+    def __init__(self, name: str, loops: Loops, *, saving: Callable[[], Saving], save: Callable[[], bool]) -> None:
+        self._name = name
+        self._loops = loops
+        self._saving = saving
+        self._save = save
+        self._interrupt = HeldInterrupt(
+            may_hold=lambda: loops.may_be_in_a_step, pace=lambda: saving().pace, tell=self._say
+        )
+
+    def at_boundary(self, *, savable: bool, over: bool) -> None:
+        """The end of a boundary; `over`: no loop is open any more. Raises `KeyboardInterrupt` if one was held back."""
+        if self._interrupt.held and ((savable and self._save()) or over):
+            self.forget()
+            self._loops.stop()
+            self.left("interrupted")
+            raise KeyboardInterrupt
+        if over:
+            self.forget()
+        else:
+            self._interrupt.watch()
+        if savable:
+            self._mind_the_limit()
+
+    def forget(self) -> None:
+        """No loop runs any more, so nothing has to be held back."""
+        self._interrupt.leave()
+
+    def left(self, how: Ending, error: str = "") -> None:
+        """The training was left so: bring to safety what there is, and say how far that went."""
+        parting = part(self._saving(), how, seconds=_PART_SECONDS, error=error, tell=self._say)
+        self._say(f"{parting.line}; run the cell again to go on from there")
+
+    def _mind_the_limit(self) -> None:
+        saving = self._saving()
+        limit = saving.limit
+        if (left := limit.news()) is not None:
+            self._say(f"about {duration(left)} are left of session_limit={saving.options.session_limit!r}")
+        if limit.is_near(saving.cadence.upload_seconds) and self._save():
+            limit.done()
+            seconds = max(0.0, (limit.left or 0.0) - _RESERVE)
+            parting = part(saving, None, seconds=seconds, tell=self._say)
+            self._say(f"the session ends in {duration(limit.left or 0.0)}: {parting.line}; the training goes on")
+
+    def _say(self, line: str) -> None:
+        say(f"{self._name} · {line}")
