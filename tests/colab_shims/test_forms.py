@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from colab_resume.colab import asking
-from colab_resume.display.forms import FORM_CLASS, Forms
+from colab_resume.display.forms import FORM_CLASS, Forms, forms_if_possible
 from colab_resume.errors import Unanswered
 
 pytest.importorskip("ipywidgets")
@@ -49,6 +49,16 @@ def test_a_takeover_is_confirmed_for_that_run_alone(shown: list[Any]) -> None:
     click(shown[0])
     assert not asking.takeover("letters", "session z9y8x7, since step 1")
     assert asking.takeover("digits", "session k3f9a2, since step 9")
+
+
+def test_whoever_asks_for_forms_again_gets_the_same(shown: list[Any]) -> None:
+    """Each call of setup() does; the answer to the one before must be there."""
+    for answered in (False, True):
+        found = forms_if_possible()
+        assert found is not None
+        asking.use(found)
+        assert asking.takeover("digits", "session k3f9a2") is answered
+        click(shown[0])
 
 
 def test_an_old_answer_was_meant_for_something_else(shown: list[Any]) -> None:
