@@ -15,8 +15,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nbformat
+import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from remotes.servers import answers, free_port
 
@@ -45,6 +47,10 @@ class Front:
     prompt: str
     ready: str
     """What is true in the page once cells can be run."""
+    dark: str
+    """What makes the page dark; Notebook 6 cannot be, so it says so as Colab does."""
+    light: str
+    save: str
     where: Path | None = None
 
 
@@ -53,7 +59,10 @@ NOTEBOOK_7 = Front(
     cell=".jp-CodeCell",
     editor=".cm-content",
     prompt=".jp-InputPrompt",
-    ready="document.querySelector('.jp-NotebookKernelStatus, .jp-Toolbar-kernelStatus') !== null",
+    ready="window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'",
+    dark="window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})",
+    light="window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})",
+    save="window.jupyterapp.commands.execute('docmanager:save')",
 )
 NOTEBOOK_6 = Front(
     name="notebook 6",
@@ -61,9 +70,12 @@ NOTEBOOK_6 = Front(
     editor=".CodeMirror",
     prompt=".input_prompt",
     ready="window.Jupyter && Jupyter.notebook && Jupyter.notebook.kernel && Jupyter.notebook.kernel.is_connected()",
+    dark="document.documentElement.setAttribute('theme', 'dark')",
+    light="document.documentElement.removeAttribute('theme')",
+    save="Jupyter.notebook.save_notebook()",
     where=PROJECT / ".venv" / "notebook6",
 )
-_ENDED = re.compile(r"\[\d+\]")
+_BLANK = re.compile(r"\[\s*\]")
 
 
 @contextmanager
@@ -78,7 +90,7 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def server(front: Front, folder: Path, *, dark: bool = False) -> Iterator[str]:
+def server(front: Front, folder: Path) -> Iterator[str]:
     """The address of a server whose notebooks lie in this folder."""
     port = free_port()
     options = {
@@ -89,11 +101,15 @@ def server(front: Front, folder: Path, *, dark: bool = False) -> Iterator[str]:
     }
     app = "NotebookApp" if front.where else "ServerApp"
     arguments = ["--no-browser", "--allow-root", *(f"--{app}.{name}={value}" for name, value in options.items())]
+    # Nothing is held back when thousands are sent at once; and the page of Notebook 7 knows its own application.
+    channels = "NotebookApp" if front.where else "ZMQChannelsWebsocketConnection"
+    arguments += [f"--{channels}.iopub_{what}_rate_limit=1e12" for what in ("msg", "data")]
+    arguments += [] if front.where else ["--JupyterNotebookApp.expose_app_in_browser=True"]
     log = folder / "server.log"
     with log.open("wb") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "notebook", *arguments],
-            env=_environment(front, folder / "jupyter", dark=dark),
+            env=_environment(front, folder / "jupyter"),
             cwd=folder,
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -111,12 +127,8 @@ def server(front: Front, folder: Path, *, dark: bool = False) -> Iterator[str]:
             process.wait()
 
 
-def _environment(front: Front, home: Path, *, dark: bool) -> dict[str, str]:
+def _environment(front: Front, home: Path) -> dict[str, str]:
     """What the server and its kernels see: the project, the scenes, and the packages of this front end."""
-    settings = home / "config" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
-    settings.mkdir(parents=True, exist_ok=True)
-    theme = "JupyterLab Dark" if dark else "JupyterLab Light"
-    (settings / "themes.jupyterlab-settings").write_text(json.dumps({"theme": theme}))
     _say_which_python(home / "data" / "kernels" / "python3")
     packages = [front.where] if front.where else []
     inherited = os.environ.get("PYTHONPATH", "")
@@ -164,17 +176,42 @@ class Notebook:
 
     def run(self, cell: int) -> None:
         """Press Shift+Enter in this cell."""
-        self._cell(cell).locator(self._front.editor).first.click()
-        self.page.keyboard.press("Shift+Enter")
+        for _ in range(10):
+            self._cell(cell).locator(self._front.editor).first.click()
+            self.page.keyboard.press("Shift+Enter")
+            try:
+                expect(self._prompt(cell)).not_to_have_text(_BLANK, timeout=3000)
+            except AssertionError:
+                continue  # the page did not listen yet
+            return
+        pytest.fail(f"cell {cell} does not run")
 
     def run_to_end(self, cell: int) -> None:
-        """Until its prompt shows a number."""
+        """Until its prompt shows another number."""
+        before = self._prompt(cell).inner_text()
         self.run(cell)
-        expect(self._prompt(cell)).to_have_text(_ENDED, timeout=60_000)
+        self.wait_for_end(cell, before)
+
+    def wait_for_end(self, cell: int, before: str = "") -> None:
+        """Until its prompt shows a number, and not the one before."""
+        self.page.wait_for_function(
+            "([prompt, before]) => /\\d/.test(prompt.innerText) && prompt.innerText !== before",
+            arg=[self._prompt(cell).element_handle(), before],
+        )
+
+    def give(self, width: int) -> None:
+        """Make the page so wide that the panel has this width, as far as it takes it."""
+        self.page.set_viewport_size({"width": 700, "height": 1400})
+        margin = 700 - self.panel.first.bounding_box()["width"]
+        self.page.set_viewport_size({"width": round(width + margin), "height": 1400})
 
     def is_running(self, cell: int) -> bool:
         """Whether its prompt shows the star."""
         return "*" in self._prompt(cell).inner_text()
+
+    def make(self, theme: str) -> None:
+        """Dark or light."""
+        self.page.evaluate(self._front.dark if theme == "dark" else self._front.light)
 
     @property
     def panel(self) -> Locator:
@@ -186,9 +223,17 @@ class Notebook:
 
     def save(self) -> Path:
         """The file, as the front end leaves it."""
-        with self.page.expect_response(lambda answer: answer.request.method == "PUT" and "contents" in answer.url):
-            self.page.keyboard.press("Control+s")
+        self.page.evaluate(self._front.save)
         return self.path
+
+    def outputs(self, cell: int) -> list[dict[str, Any]]:
+        """What a cell has put out, as it stands in the saved file."""
+        outputs: list[dict[str, Any]] = json.loads(self.path.read_text("utf-8"))["cells"][cell]["outputs"]
+        return outputs
+
+    def printed(self, cell: int) -> str:
+        """What a cell has printed, as soon as the page shows it; the number in its prompt may come earlier."""
+        return self._cell(cell).locator(".output_stdout pre, .jp-OutputArea-output pre").last.inner_text()
 
     def _cell(self, number: int) -> Locator:
         return self.page.locator(self._front.cell).nth(number)
