@@ -104,7 +104,7 @@ class Run:
         self._root = site.address.store
         self._options = options
         self._given_remote: str | Path | Remote | None = None
-        place = str(site.address.place)
+        place = site.address.place.kind.value
         self._course = Course(
             self.name,
             self._root,
