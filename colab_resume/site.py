@@ -64,15 +64,15 @@ def open_site(
 ) -> Site:
     """Mount, sign in and open what is needed for that. Raises `UsageError` and `RemoteError` with what to do."""
     _choose_who_asks(where.place)
-    line = ""
+    line, mount = "", None
     if remote is None:
         storage = choose_storage(where.place, drive=drive)
-        remote, line = storage.remote, storage.line
+        remote, line, mount = storage.remote, storage.line, storage.mount
     if remote is None:
         return Site(address=where, remote=None, line=line)
     if isinstance(remote, (str, Path)):
         line = line or f"checkpoints go to {remote}"
-        remote = _opened(remote, where)
+        remote = _opened(remote, where, mount)
     limited = remote if upload_limit is None else Throttled(remote, bytes_per_second(upload_limit))
     return Site(
         address=where,
@@ -82,8 +82,9 @@ def open_site(
     )
 
 
-def _opened(remote: str | Path, where: Address) -> Remote:
-    if where.place.kind is Kind.COLAB and (point := drive_point(Path(remote))) is not None:
+def _opened(remote: str | Path, where: Address, mount: Path | None) -> Remote:
+    point = mount or drive_point(Path(remote))
+    if where.place.kind is Kind.COLAB and point is not None:
         mount_drive(point)
     authenticate_for(remote, where.place)
     # Uploads that a restart of the kernel interrupts go on from there.

@@ -19,7 +19,7 @@ from ..errors import (
     CheckpointError,
     ColabResumeError,
     NotSafe,
-    RemoteUnavailable,
+    RemoteError,
     RunInUse,
     StoreError,
 )
@@ -354,7 +354,7 @@ class Saving:
         if self._remote is not None and self.mirror.problem:
             try:
                 mend(self._remote)
-            except RemoteUnavailable as error:
+            except RemoteError as error:
                 raise NotSafe(error.what, hint=error.hint) from error
 
     def news(self) -> str:
