@@ -14,7 +14,7 @@ from typing import Any
 from .checkpoints.retention import Best
 from .display.bars import byte_bar
 from .display.progress import ProgressBar
-from .display.text import first_safe, room_line, say, warn
+from .display.text import disk_line, first_safe, room_line, say, warn
 from .errors import StateMismatch, UsageError
 from .leaving import Leaving
 from .remotes import Remote
@@ -98,7 +98,7 @@ class Course:
         self._clock = time.perf_counter()
         self._told: set[str] = set()
         self._first_safe_due = self.saving.has_remote
-        self._room_told = ""
+        self._room_told: set[str] = set()
         self._replaying = self.saving.replay.report.lost > 0
 
     def _go_to(self, restored: Restored | None) -> None:
@@ -143,12 +143,15 @@ class Course:
         self._tell_room(self.tracking.nbytes() + self.tracking.owed_nbytes())
 
     def _tell_room(self, need: int) -> None:
-        """If the remote has too little space for what is to be kept, say so, once for each number that fits."""
+        """If remote or disk have too little space for what is to be kept, say so, once for each number that fits."""
         room = self.saving.found.remote_room
-        line = "" if room is None else room_line(need, room, self._options.keep.last)
-        if line and line != self._room_told:
-            warn(f"{self._name}: {line}")
-        self._room_told = line
+        lines = ["" if room is None else room_line(need, room, self._options.keep.last)]
+        if (here := self.saving.disk_room()) is not None:
+            lines.append(disk_line(need, here))
+        for line in lines:
+            if line and line not in self._room_told:
+                warn(f"{self._name}: {line}")
+        self._room_told = set(lines)
 
     def set_up(self, *, takeover: bool = False) -> None:
         """`setup` was called again."""

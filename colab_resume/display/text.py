@@ -10,7 +10,7 @@ from .marks import Mark
 from .tables import duration, printable, size, width
 from .view import FIRST_START, story, view
 
-__all__ = ["first_safe", "report", "room_line", "say", "summary", "warn"]
+__all__ = ["disk_line", "first_safe", "report", "room_line", "say", "summary", "warn"]
 
 _LOG = logging.getLogger("colab_resume")
 
@@ -78,3 +78,11 @@ def room_line(need: int, room: int, wanted: int) -> str:
     if fit == 1:
         return f"{have}: one fits, and no newer one can take its place; free some space"
     return f"{have}: none fits, so they stay on this disk until there is space"
+
+
+def disk_line(need: int, room: int) -> str:
+    """Whether this disk has room for a checkpoint and the next one, for one goes only when the other is there."""
+    if room >= 2 * need:
+        return ""
+    have = f"a checkpoint needs about {size(need)}, and this machine's disk has {size(room)} for them"
+    return f"{have}: free some space, or {'only one can be saved' if room >= need else 'nothing can be saved'}"

@@ -186,6 +186,12 @@ class Saving:
         except OSError:
             return None
 
+    def disk_room(self) -> int | None:
+        """Bytes that this run's checkpoints can have on the disk: what is free, and what they have already."""
+        free = self.disk_free()
+        packs = (self.store.root / "packs").iterdir() if free is not None else ()
+        return None if free is None else free + sum(path.stat().st_size for path in packs)
+
     def remote_free(self) -> int | None:
         """Bytes free on the remote, when it was asked last; None if it does not say."""
         space = self.mirror.space or self.found.space
