@@ -66,7 +66,7 @@ def open_site(
     _choose_who_asks(where.place)
     line, mount = "", None
     if remote is None:
-        storage = choose_storage(where.place, drive=drive)
+        storage = choose_storage(where.place, drive=drive, disk=where.store.parent)
         remote, line, mount = storage.remote, storage.line, storage.mount
     if remote is None:
         return Site(address=where, remote=None, line=line)
