@@ -142,8 +142,7 @@ def cell(text):
     print("cell ended with", repr(result.error_in_exec), flush=True)
 cell('''
 import colab_resume
-from colab_resume.colab import cells
-run._leave_cells = cells.watch_cells(run._cell_begins, run._cell_ended)
+run._course.leaving.watch(run._close)
 ''')
 """
 """The run was set up before there was a shell: it watches the cells from now on."""
