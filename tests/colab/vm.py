@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
-import signal
 import socket
 from collections import deque
 from contextlib import ExitStack
@@ -92,7 +91,8 @@ class Vm:
             parts.callback(self.desk.zygote.end, self._pid)
             # Whoever waits for an answer of DriveFS cannot die before it has one, or DriveFS is gone.
             parts.callback(self.drive.unmount)
-            parts.callback(os.kill, self._pid, signal.SIGKILL)
+            # None of its processes may come to see that DriveFS is gone.
+            self.order("end")
             self.is_gone = True
 
     def fill_disk(self, leave: int = 0) -> None:
