@@ -124,8 +124,9 @@ class Server:
 
     def _end(self) -> None:
         """All processes but this one and the first are as good as dead when this returns; nothing is started again."""
-        os.kill(-1, signal.SIGKILL)
         self._ends = True
+        with suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)
 
     def _attach(self, tree: int, target: str) -> None:
         system.attach(tree, target)
