@@ -12,10 +12,16 @@ __all__ = ["byte_bar", "write_above_bars"]
 _AFTER_SECONDS = 0.5
 
 
+class _Bar(tqdm):  # type: ignore[misc]
+    """One that starts no thread of tqdm's, which would outlive it until the process ends."""
+
+    monitor_interval = 0
+
+
 @contextmanager
 def byte_bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """A bar while in this block; what it yields is told how many bytes more are done."""
-    with tqdm(
+    with _Bar(
         desc=what, total=total, unit="B", unit_scale=True, delay=_AFTER_SECONDS, leave=False, disable=None
     ) as bar:
 

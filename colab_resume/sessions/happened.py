@@ -117,8 +117,10 @@ def _kind(last: SessionRecord, present: SessionRecord, *, same_process: bool, re
 
 def _death(last: SessionRecord, present: SessionRecord, restarts: Sequence[Restart]) -> Kind:
     """How a process of this machine ended that said nothing, or nothing but that it ended."""
-    # What came first after the last sign of life is what ended it; later ones met processes that are none of ours.
-    restart = next((one for one in restarts if one.at >= last.heartbeat - _TOLERANCE), None)
+    # What came first after the last sign of life is what ended it; later ones met processes that are none of ours, and
+    # what was before it began made way for it.
+    since = max(last.started, last.heartbeat - _TOLERANCE)
+    restart = next((one for one in restarts if one.at >= since), None)
     if restart is not None and not restart.died:
         return "kernel restarted"
     if last.ended == "exited":

@@ -22,6 +22,7 @@ _NEWEST = 512 * 1024
 """Bytes that are read, from the log's end; a line has some 150."""
 _DIED = re.compile(r"KernelRestarter: restarting kernel")
 _RESTARTED = re.compile(r"[Kk]ernel restarted: ([\w-]+)|kernel ([\w-]+) restarted\b")
+_BY_HAND = re.compile(r"Kernel restarted:")
 _TOGETHER = 3.0
 """Seconds within which lines tell of the same restart."""
 
@@ -38,6 +39,7 @@ class Restart:
 class _Line:
     at: float
     died: bool
+    by_hand: bool
     kernel: str
 
 
@@ -45,13 +47,22 @@ def kernel_restarts(path: Path = _COLAB_LOG, *, kernel_id: str = "") -> tuple[Re
     """The newest ones that the log tells of, the oldest first; with `kernel_id`, none of other kernels."""
     groups: list[list[_Line]] = []
     for line in sorted(_lines(path), key=lambda line: line.at):
-        if groups and line.at - groups[-1][-1].at <= _TOGETHER:
+        if groups and _belongs(line, groups[-1]):
             groups[-1].append(line)
         else:
             groups.append([line])
     return tuple(
         Restart(group[0].at, died=any(line.died for line in group)) for group in groups if _is_of(group, kernel_id)
     )
+
+
+def _belongs(line: _Line, group: list[_Line]) -> bool:
+    """Whether it tells of the same restart: a kernel dies once in each, and one that died is restarted by no hand."""
+    if line.died and any(one.died or one.by_hand for one in group):
+        return False
+    if line.by_hand and any(one.died for one in group):
+        return False
+    return line.at - group[-1].at <= _TOGETHER
 
 
 def _is_of(group: list[_Line], kernel_id: str) -> bool:
@@ -81,7 +92,8 @@ def _read(content: bytes) -> _Line | None:
     died, restarted = _DIED.search(text), _RESTARTED.search(text)
     if died is None and restarted is None:
         return None
-    return _Line(at, died is not None, (restarted[1] or restarted[2]) if restarted else "")
+    by_hand = _BY_HAND.search(text) is not None
+    return _Line(at, died is not None, by_hand, (restarted[1] or restarted[2]) if restarted else "")
 
 
 def _seconds(time: object) -> float:

@@ -67,10 +67,14 @@ class Lease:
     def acquire(self, *, takeover: bool = False) -> None:
         """Get it, or raise `RunInUse` if another session lives, and what the remote raises.
 
-        Where others see a claim late, it is only made here, and `check` looks, when it is time, who else has made one.
+        Where others see a claim late, nothing is gained by making it here, and Drive may take it much later: there this
+        only looks who lives, and `check` claims it and, when it is time, looks who else has.
         """
         self._takeover = takeover
-        self._get()
+        if lag_of(self._remote) > 0:
+            self._look()
+        else:
+            self._get()
 
     def check(self) -> None:
         """Raise `RunInUse` if another session has taken over. If it could not be got so far, it is got now."""
@@ -79,14 +83,21 @@ class Lease:
 
     def _get(self) -> None:
         while not self._own.lease:
-            others = self._others()
-            if not self._takeover:
-                self._outlast(others)
-            claim = replace(self._own, lease=1 + max((other.lease for other in others), default=0))
+            others = self._look()
+            claim = replace(self._own, lease=1 + _highest(others))
             if self._claim(claim, others):
                 self._own = claim
             else:
                 self._wait(self._chance() * _LONGEST_STEP_BACK)
+
+    def _look(self) -> list[SessionRecord]:
+        """Those that may hold it, when none of them lives, or when that is no reason not to begin."""
+        others = self._others()
+        if not self._takeover:
+            # Who has a smaller number was followed by another one, and writes no more, whether it lives or not.
+            highest = _highest(others)
+            self._outlast([other for other in others if other.lease == highest])
+        return others
 
     def _check(self) -> None:
         raise NotImplementedError
@@ -255,6 +266,10 @@ def lease_for(remote: Remote, record: SessionRecord, **options: Callable[..., ob
     if (cell := swapping(remote)) is not None:
         return _Cell(remote, cell, record, **options)
     return _Claims(remote, record, **options)  # type: ignore[arg-type]
+
+
+def _highest(records: Iterable[SessionRecord]) -> int:
+    return max((record.lease for record in records), default=0)
 
 
 def _in_use(other: SessionRecord, what: str) -> RunInUse:

@@ -80,8 +80,9 @@ class HeldInterrupt:
         timer = threading.Timer(seconds, call)
         timer.daemon = True
         timer.name = "colab_resume-interrupt"
-        timer.start()
+        # In this order: another interrupt may come in between, and cancels what it finds here.
         self._timers.append(timer)
+        timer.start()
 
     def _forget(self) -> None:
         self.held = False

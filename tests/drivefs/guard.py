@@ -40,6 +40,11 @@ class Guarded:
             )
         self._server: int | None = int(self._lifeline.recv(16))
 
+    @property
+    def lives(self) -> bool:
+        """Whether nobody has killed it."""
+        return self._server is not None
+
     def kill_server(self) -> None:
         """It is gone when this returns, with all its descriptors."""
         if self._server is None:

@@ -97,6 +97,11 @@ class DriveFS:
             log.unlink()
             raise RuntimeError(f"the stand-in itself failed: {text}")
 
+    @property
+    def answers(self) -> bool:
+        """Whether it is mounted and lives."""
+        return self._guarded is not None and self._guarded.lives
+
     def die(self) -> None:
         """DriveFS gets SIGKILL: the mount stays, and every call on it fails with ENOTCONN."""
         if self._guarded is None:

@@ -157,6 +157,15 @@ CASES: dict[str, tuple[Kind, str, Happened]] = {
         "the kernel ended without a word 1 h 22 min ago: restarted, crashed or killed",
         told(LAST, SAME_MACHINE, restarts=[Restart(LAST_SIGN - 60, died=True), Restart(1.0, died=False)]),
     ),
+    "a restart that made way for the last one did not end it": (
+        "kernel crashed",
+        "the kernel died 1 h 22 min ago: it crashed, or something killed it",
+        told(
+            replace(LAST, started=LAST_SIGN - 1),
+            SAME_MACHINE,
+            restarts=[Restart(LAST_SIGN - 1.5, died=False), Restart(LAST_SIGN + 1, died=True)],
+        ),
+    ),
     "the process ended in peace": (
         "process ended",
         "the last process ended without run.finish(), 1 h 22 min ago",

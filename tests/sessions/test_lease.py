@@ -122,6 +122,18 @@ def test_the_vm_before_this_one_is_not_waited_for(remote: Remote) -> None:
     assert clock() < NOW + 25.0
 
 
+def test_one_that_was_followed_by_another_is_not_waited_for(remote: Remote) -> None:
+    """It writes no more, whether it lives or not: only who came last has to be waited for."""
+    clock = ManualClock(NOW)
+    Starter(remote, clock).acquire(record("aaaaaa"))
+    second = Starter(remote, clock).acquire(record("bbbbbb", started=NOW + 1), takeover=True)
+    ended = second.end("clean", NOW + 2)
+    remote.put(f"sessions/{ended.file_name}", BytesSource(ended.to_bytes()))
+    clock.advance(5.0)
+    Starter(remote, clock).acquire(record("cccccc", started=clock()))
+    assert clock() < NOW + 10.0
+
+
 @pytest.mark.parametrize(
     ("notebook", "endpoint"), [("digits", "m-s-1"), ("digits", ""), ("", "m-s-2"), ("another", "m-s-2")]
 )
@@ -278,7 +290,7 @@ class Lagging(Late):
 
 
 def test_where_claims_are_seen_late_nobody_waits_before_the_training_and_nothing_is_written_too_early() -> None:
-    """The claim is made at once; before the first write it has been there for long enough, and was looked at again."""
+    """Before the first write the claim has been there for long enough, and was looked at again."""
     clock, shared = ManualClock(NOW), Lagging(MemoryRemote())
     one, two = Starter(shared, clock, seed=1), Starter(shared, clock, seed=2)
     claims = [record(name, boot_id=read_boot_id(), pid=1, started=4e9) for name in ("aaaaaa", "bbbbbb")]
@@ -296,6 +308,19 @@ def test_where_claims_are_seen_late_nobody_waits_before_the_training_and_nothing
             outcome.append("told")
     assert clock() >= NOW + 10
     assert sorted(outcome[2:]) == ["told", "writes"]
+
+
+def test_where_claims_are_seen_late_nothing_is_sent_before_the_training() -> None:
+    """A mounted Drive that is offline takes nothing for minutes; who lives there is looked at all the same."""
+    clock, shared = ManualClock(NOW), Lagging(MemoryRemote())
+    here = {"boot_id": read_boot_id(), "pid": 1, "started": 4e9}
+    Starter(shared, clock).acquire(record("aaaaaa", **here))
+    assert shared.list("sessions") == []
+    one = Starter(shared, clock)
+    one.acquire(record("bbbbbb", **here))
+    one.check()
+    with pytest.raises(RunInUse, match="bbbbbb"):
+        Starter(shared, clock).acquire(record("cccccc", **here))
 
 
 class Interleaved:

@@ -45,6 +45,26 @@ def test_the_first_one_is_held_back_and_the_second_comes_through(new: Callable[.
     assert not held.held
 
 
+def test_two_at_once_leave_no_thread(new: Callable[..., HeldInterrupt], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second one comes while the first is still being noted: it is known by then which timers there are."""
+    held, start = new(), threading.Timer.start
+
+    def interrupted(timer: threading.Timer) -> None:
+        start(timer)
+        monkeypatch.undo()
+        interrupt()
+
+    monkeypatch.setattr(threading.Timer, "start", interrupted)
+    held.watch()
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
+    assert not held.held
+    for thread in threading.enumerate():
+        if thread.name == "colab_resume-interrupt":
+            thread.join(2)
+            assert not thread.is_alive()
+
+
 def test_it_comes_through_where_no_step_is_under_way(new: Callable[..., HeldInterrupt]) -> None:
     """On the way back after a restart, outside of loops, ..."""
     held = new(may_hold=lambda: False)
