@@ -176,11 +176,11 @@ class Notebook:
 
     def run(self, cell: int) -> None:
         """Press Shift+Enter in this cell."""
-        for _ in range(10):
+        for _ in range(3):
             self._cell(cell).locator(self._front.editor).first.click()
             self.page.keyboard.press("Shift+Enter")
             try:
-                expect(self._prompt(cell)).not_to_have_text(_BLANK, timeout=3000)
+                expect(self._prompt(cell)).not_to_have_text(_BLANK, timeout=20_000)
             except AssertionError:
                 continue  # the page did not listen yet
             return
@@ -201,9 +201,10 @@ class Notebook:
 
     def give(self, width: int) -> None:
         """Make the page so wide that the panel has this width, as far as it takes it."""
-        self.page.set_viewport_size({"width": 700, "height": 1400})
-        margin = 700 - self.panel.first.bounding_box()["width"]
-        self.page.set_viewport_size({"width": round(width + margin), "height": 1400})
+        page = width
+        for _ in range(3):  # how much the page keeps for itself depends on its own width
+            self.page.set_viewport_size({"width": round(page), "height": 1400})
+            page += width - self.panel.first.bounding_box()["width"]
 
     def is_running(self, cell: int) -> bool:
         """Whether its prompt shows the star."""
