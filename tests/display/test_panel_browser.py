@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from display.browser import NOTEBOOK_6, NOTEBOOK_7, Front, Notebook, chromium, server
-from display.panel_scene import MOMENTS
+from display.panel_scene import MOMENTS, later
 from playwright.sync_api import Browser, Page
 
 # One browser at a time.
@@ -19,7 +19,7 @@ CELLS = [
     "from panel_scene import Scene\nscene = Scene('first run')",
     *(f"scene.go_to({moment!r})" for moment in MOMENTS),
     "scene.go_to('mid-run')\nscene.train_until('enough')",
-    "scene.go_to('mid-run')\nscene.advance(437)\nscene.panel.refresh()",
+    "scene.advance(437)\nscene.panel.refresh()",
     "scene.panel.show()",
     """from dataclasses import replace
 scene.status = replace(scene.status, run='<img src=x onerror="window.caught = 1">')
@@ -92,6 +92,7 @@ def opened(front: Front, browser: Browser, tmp_path_factory: pytest.TempPathFact
 def notebook(opened: Notebook) -> Notebook:
     """Light, and as wide as a screen."""
     opened.make("light")
+    opened.give(None)
     opened.page.set_viewport_size({"width": 1100, "height": 1000})
     return opened
 
@@ -124,8 +125,8 @@ def test_every_moment_can_be_read(
     """In light and dark, wide and narrow: nothing is cut off, and every text stands out from what is behind it."""
     notebook.make(theme)
     notebook.run_to_end(MOMENT[moment])
-    if width is not None:
-        notebook.give(width)
+    notebook.wait_for(MOMENTS[moment]())
+    notebook.give(width)
     panel = notebook.panel.first
     assert panel.evaluate(CONTRASTS) == []
     assert panel.evaluate(OVERFLOWS) == []
@@ -138,10 +139,12 @@ def test_every_moment_can_be_read(
 
 def test_nothing_moves_while_numbers_change(notebook: Notebook) -> None:
     """Every part stays where it is, and as high."""
+    scene = MOMENTS["mid-run"]()
     notebook.run_to_end(MOMENT["mid-run"])
-    before, text = notebook.panel.first.evaluate(PLACES), notebook.text("going")
+    notebook.wait_for(scene)
+    before = notebook.panel.first.evaluate(PLACES)
     notebook.run_to_end(ADVANCE)
-    assert notebook.text("going") != text
+    notebook.wait_for(later(scene, 437))
     assert notebook.panel.first.evaluate(PLACES) == before
 
 
@@ -149,6 +152,8 @@ def test_another_cell_shows_the_same_panel(notebook: Notebook) -> None:
     """There is one panel, in two places."""
     notebook.run_to_end(SHOW)
     notebook.run_to_end(MOMENT["finished"])
+    notebook.wait_for(MOMENTS["finished"]())
+    notebook.page.wait_for_function("document.querySelectorAll('.cr-panel .cr-picture').length >= 4")
     texts = notebook.panel.all_inner_texts()
     assert len(texts) >= 2
     assert all("finished" in text for text in texts)
@@ -158,6 +163,7 @@ def test_another_cell_shows_the_same_panel(notebook: Notebook) -> None:
 def test_a_name_runs_no_code_in_the_page(notebook: Notebook) -> None:
     """It is shown as it is written."""
     notebook.run_to_end(HOSTILE)
+    notebook.page.wait_for_function("document.querySelector('.cr-head').innerText.includes('onerror')")
     assert notebook.text("head").startswith("<img src=x onerror=")
     assert notebook.page.evaluate("window.caught") is None
 
