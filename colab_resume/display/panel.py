@@ -149,7 +149,6 @@ class _Card:
             name: ipywidgets.HTML()
             for name in ("head", "story", "going", "stages", "facts", "problems", "curve", "timeline")
         }
-        self._shown = dict.fromkeys(self._parts, "")
 
         class Box(ipywidgets.VBox):  # type: ignore[misc] # ipywidgets has no types
             def __repr__(self) -> str:
@@ -160,10 +159,8 @@ class _Card:
         self._box.add_class(ROOT)
 
     def put(self, name: str, html: str) -> None:
-        """Send it, if it is not what is shown already."""
-        if self._shown[name] != html:
-            self._parts[name].value = html
-            self._shown[name] = html
+        """Show it; what is shown already is not sent again, for traits that do not change send nothing."""
+        self._parts[name].value = html
 
     def display(self) -> None:
         from IPython.display import display

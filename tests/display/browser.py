@@ -22,6 +22,9 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from remotes.servers import answers, free_port
 
+from colab_resume.display.view import view
+from colab_resume.status import Status
+
 __all__ = ["NOTEBOOK_6", "NOTEBOOK_7", "Front", "Notebook", "chromium", "server"]
 
 PROJECT = Path(__file__).parent.parent.parent
@@ -169,18 +172,18 @@ class Notebook:
         content = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
         content.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(content, self.path)
-        page.set_default_timeout(60_000)
+        page.set_default_timeout(120_000)
         page.goto(f"{address}/notebooks/{self.path.name}")
         page.wait_for_selector(front.cell)
         page.wait_for_function(front.ready)
 
     def run(self, cell: int) -> None:
         """Press Shift+Enter in this cell."""
-        for _ in range(10):
+        for _ in range(3):
             self._cell(cell).locator(self._front.editor).first.click()
             self.page.keyboard.press("Shift+Enter")
             try:
-                expect(self._prompt(cell)).not_to_have_text(_BLANK, timeout=3000)
+                expect(self._prompt(cell)).not_to_have_text(_BLANK, timeout=20_000)
             except AssertionError:
                 continue  # the page did not listen yet
             return
@@ -199,11 +202,10 @@ class Notebook:
             arg=[self._prompt(cell).element_handle(), before],
         )
 
-    def give(self, width: int) -> None:
-        """Make the page so wide that the panel has this width, as far as it takes it."""
-        self.page.set_viewport_size({"width": 700, "height": 1400})
-        margin = 700 - self.panel.first.bounding_box()["width"]
-        self.page.set_viewport_size({"width": round(width + margin), "height": 1400})
+    def give(self, width: int | None) -> None:
+        """Leave the panel so much room; None: as much as the page has."""
+        room = f"{width}px" if width else ""
+        self.panel.first.evaluate("(panel, room) => { panel.parentElement.style.maxWidth = room }", room)
 
     def is_running(self, cell: int) -> bool:
         """Whether its prompt shows the star."""
@@ -216,6 +218,23 @@ class Notebook:
     @property
     def panel(self) -> Locator:
         return self.page.locator(".cr-panel")
+
+    def wait_for(self, status: Status) -> None:
+        """Until the page shows this; the number in a prompt may come earlier than what the cell has sent to widgets."""
+        shown = view(status)
+        texts = [
+            status.run,
+            shown.state.text,
+            shown.going.where,
+            *(f"{stage.step}\n{stage.detail}".rstrip() for stage in shown.stages),
+            *(fact.value for fact in shown.facts),
+            *(problem.what for problem in shown.problems),
+        ]
+        self.page.wait_for_function(
+            "texts => { const panel = document.querySelector('.cr-panel'); return panel"
+            " && texts.every(text => panel.innerText.includes(text)) && panel.querySelector('svg, .cr-empty') }",
+            arg=texts,
+        )
 
     def text(self, part: str) -> str:
         """What is written in this part of the panel."""

@@ -22,7 +22,7 @@ from typing import Any
 from colab_resume.display.panel import Panel, open_panel
 from colab_resume.status import Curve, Life, Progress, Sending, Status
 
-__all__ = ["LIVES", "MOMENTS", "NOW", "Scene"]
+__all__ = ["LIVES", "MOMENTS", "NOW", "Scene", "later"]
 
 NOW = 1_795_000_000.0
 PLACE = "Colab, Tesla T4, checkpoints go to Drive"
@@ -180,6 +180,19 @@ MOMENTS: dict[str, Callable[[], Status]] = {
 }
 
 
+def later(status: Status, steps: int) -> Status:
+    """The same training, so many steps later; what is saved where stays."""
+    step, sending = status.step + steps, status.sending
+    assert status.progress is not None
+    return replace(
+        status,
+        step=step,
+        at=status.at + steps * PACE,
+        progress=replace(status.progress, epoch=step // BATCHES, batch=step % BATCHES),
+        sending=sending and replace(sending, sent=min(sending.size, sending.sent + 300_000 * steps)),
+    )
+
+
 class Scene:
     """A panel over a moment, and what a cell can do with it."""
 
@@ -199,15 +212,7 @@ class Scene:
 
     def advance(self, steps: int = 1) -> None:
         """So many steps more."""
-        step, sending = self.status.step + steps, self.status.sending
-        assert self.status.progress is not None
-        self.status = replace(
-            self.status,
-            step=step,
-            at=self.status.at + steps * PACE,
-            progress=replace(self.status.progress, epoch=step // BATCHES, batch=step % BATCHES),
-            sending=sending and replace(sending, sent=min(sending.size, sending.sent + 300_000 * steps)),
-        )
+        self.status = later(self.status, steps)
 
     def train_until(self, stop: str) -> None:
         """Train as a cell does, until there is a file of this name."""
