@@ -93,7 +93,8 @@ def _story(status: Status) -> Iterator[Line]:
         yield Line("set aside", reason, Mark.WARN)
     if status.lost_steps:
         took = f" = {duration(status.lost_seconds)}" if status.lost_seconds else ""
-        yield Line("lost work", f"at least {status.lost_steps} steps{took}, they run again")
+        lost = "1 step" if status.lost_steps == 1 else f"{status.lost_steps} steps"
+        yield Line("lost work", f"at least {lost}{took}, {'it runs' if lost == '1 step' else 'they run'} again")
     for line in status.changed:
         yield Line("changed", line, Mark.WARN)
     if status.changed:
@@ -127,7 +128,7 @@ def _going(status: Status) -> Going:
     within = _of("batch", progress.batch, progress.batches)
     over = _of("step", status.step, progress.steps)
     epoch = None if progress.epoch is None else _of("epoch", progress.epoch + 1, progress.epochs)
-    share = progress.share
+    share = 1.0 if status.ended == "clean" else progress.share
     if share is None and progress.steps:
         share = min(1.0, status.step / progress.steps)
     return Going(" · ".join(filter(None, [epoch, within, over])), _pace(status), share)

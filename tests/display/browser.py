@@ -165,10 +165,12 @@ def _say_which_python(kernel: Path) -> None:
 class Notebook:
     """One notebook in one page, and the panel in it."""
 
-    def __init__(self, front: Front, page: Page, address: str, folder: Path, cells: Sequence[str]) -> None:
+    def __init__(
+        self, front: Front, page: Page, address: str, folder: Path, cells: Sequence[str], *, name: str = "panel"
+    ) -> None:
         self._front = front
         self.page = page
-        self.path = folder / "panel.ipynb"
+        self.path = folder / f"{name}.ipynb"
         content = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
         content.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(content, self.path)

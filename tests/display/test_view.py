@@ -192,6 +192,17 @@ def test_the_lines_at_the_start_say_what_happened_and_where() -> None:
     assert report(status()) == "digits · session k3f9a2 · first start, nothing to restore"
 
 
+def test_what_has_finished_is_whole() -> None:
+    """No loop is open any more that could say how far it is."""
+    assert view(status(step=240, progress=Progress(), ended="clean")).going.share == 1.0
+    assert view(status(step=240, progress=Progress(), ended="failed")).going.share is None
+
+
+def test_one_lost_step_is_one() -> None:
+    """People read it."""
+    assert "at least 1 step, it runs again" in report(status(restored=3, restarts=1, lost_steps=1))
+
+
 def test_the_first_safe_checkpoint_is_a_line() -> None:
     """A saved notebook keeps it."""
     assert first_safe("Drive", 90, 4.2) == "first checkpoint safe on Drive: step 90, 4.2 s after it was captured"
