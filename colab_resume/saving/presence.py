@@ -60,6 +60,8 @@ class Presence:
             number=found.number,
             began_by=found.happened.kind,
         )
+        if self._lease is not None:
+            self._lease.introduce(self.record)
 
     def now(self, *, step: int, saves: int, saving_seconds: float) -> SessionRecord:
         """A sign of life, unless it has ended."""

@@ -118,6 +118,11 @@ class Saving:
         self.limit = SessionLimit(self.options.limit_seconds, began=found.began_here)
         self._presence.begin(found)
         self.writer = Writer(self.store, self.journal, self._written)
+        try:
+            # What comes next may kill the kernel before anything else is written, as too large a batch does.
+            self.record.save(self.store.sessions)
+        except StoreError as error:
+            self.writer.problem = f"this disk does not take the session's record: {error}"
         self.mirror: Mirroring = NoMirror() if remote is None else Mirror(self._replica(remote))
 
     def _replica(self, remote: Remote) -> Replica:

@@ -76,6 +76,10 @@ class Lease:
         else:
             self._get()
 
+    def introduce(self, record: SessionRecord) -> None:
+        """By now more is known of the session; a claim that is made from now on says so."""
+        self._own = replace(record, lease=self._own.lease)
+
     def check(self) -> None:
         """Raise `RunInUse` if another session has taken over. If it could not be got so far, it is got now."""
         self._get()

@@ -298,7 +298,8 @@ class Story:
         self.said.append(f"the cell: {cell.state} {cell.error or ''}")
         if cell.error and cell.error[0] == "NotSafe":
             self._ends("clean")
-        elif cell.error:
+        # IPython 7 fails itself when it is interrupted while it shows an interrupt.
+        elif cell.error and "IPython/core/ultratb.py" not in cell.traceback:
             assert cell.error[0] in ("KeyboardInterrupt", "RuntimeError"), cell.report()
 
     def _calm_down(self) -> None:
