@@ -381,6 +381,7 @@ class Saving:
         """Finish what is in hand and let go of everything; what fails now is in `problems`. Again is harmless."""
         if self.writer.close(timeout):
             self._capture.close()
+        self._presence.close()
         self.mirror.close(timeout)
         try:
             self.journal.close()
