@@ -30,7 +30,9 @@ def report(status: Status) -> str:
     rows = [("on", status.place)] if status.place else []
     rows += [(line.label, line.text) for line in story(status) if line.text != FIRST_START]
     rows += [("proof", status.proof)] if status.proof else []
-    begins = FIRST_START if status.restored is None else f"restart {status.restarts}"
+    begins = FIRST_START
+    if status.restarts:
+        begins = f"restart {status.restarts}" + (", nothing to restore" if status.restored is None else "")
     return _rows(f"{status.run} · session {status.session} · {begins}", rows)
 
 

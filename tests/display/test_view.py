@@ -198,6 +198,11 @@ def test_what_has_finished_is_whole() -> None:
     assert view(status(step=240, progress=Progress(), ended="failed")).going.share is None
 
 
+def test_a_restart_that_finds_nothing_is_no_first_start() -> None:
+    """The session before had not saved anything."""
+    assert report(status(restarts=2)).startswith("digits · session k3f9a2 · restart 2, nothing to restore")
+
+
 def test_one_lost_step_is_one() -> None:
     """People read it."""
     assert "at least 1 step, it runs again" in report(status(restored=3, restarts=1, lost_steps=1))
