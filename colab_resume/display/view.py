@@ -60,12 +60,12 @@ class View:
 def view(status: Status) -> View:
     """What there is to show of this status."""
     replay = (Line("replay", status.replay, _replay_mark(status.replay)),) if status.replay else ()
-    proof = (Line("proof", status.proof),) if status.proof else ()
+    beside = tuple(Line(label, text) for label, text in (("on", status.place), ("proof", status.proof)) if text)
     return View(
         run=status.run,
-        session=" · ".join(filter(None, [f"session {_number(status)}", status.place])),
+        session=f"session {_number(status)}",
         state=_state(status),
-        story=(*story(status), *replay, *proof),
+        story=(*story(status), *replay, *beside),
         going=_going(status),
         stages=stages(status),
         facts=facts(status),

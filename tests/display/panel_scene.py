@@ -25,7 +25,7 @@ from colab_resume.status import Curve, Life, Progress, Sending, Status
 __all__ = ["LIVES", "MOMENTS", "NOW", "Scene", "later"]
 
 NOW = 1_795_000_000.0
-PLACE = "Colab, Tesla T4, checkpoints go to Drive"
+PLACE = "checkpoints go to Google Drive (MyDrive/colab_resume): they survive this VM"
 PROOF = "Drive says when nothing of a file waits to be uploaded any more"
 PACE = 0.19
 BATCHES = 400
@@ -75,10 +75,10 @@ def _lost(step: int = 1412, **facts: Any) -> Status:
     return _at(
         step,
         **{
-            "happened": "new VM: the last one went silent 1 h 22 min ago, without a goodbye",
+            "happened": "new VM: the last one went silent 14:02:11, 1 h 22 min ago",
             "restored": 1240,
             "restore_seconds": 3.4,
-            "set_aside": ("0000001265-m81xq0: its upload was not complete",),
+            "set_aside": ("0000001265-m81xq0: 0000001265-m81xq0-1.safetensors is not there as a whole",),
             "lost_steps": 25,
             "lost_seconds": 38.0,
             "restarts": 3,
@@ -144,8 +144,9 @@ LIVES = (
 )
 
 FULL = (
-    "the remote is behind: Drive is full: 128.0 MB were to be stored, 2.1 MB are free\n"
-    "  -> free some space on Drive (the bin counts, too); checkpoints wait on this VM until then"
+    "the remote is behind: cannot store /content/drive/MyDrive/colab_resume/digits/packs/"
+    "0000002198-k3f9a2-0.safetensors: Drive is full\n"
+    "  -> old checkpoints of this run make room where there are some; else free space on Drive, also in its trash"
 )
 
 _ALL_SAFE = {

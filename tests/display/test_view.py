@@ -45,11 +45,12 @@ def test_a_restart_says_what_happened_and_what_came_back() -> None:
     """In the order in which one asks."""
     shown = view(MOMENTS["after a VM loss"]())
     assert [(line.label, line.text) for line in shown.story] == [
-        ("happened", "new VM: the last one went silent 1 h 22 min ago, without a goodbye"),
+        ("happened", "new VM: the last one went silent 14:02:11, 1 h 22 min ago"),
         ("restored", "step 1240, verified, in 3.4 s"),
-        ("set aside", "0000001265-m81xq0: its upload was not complete"),
+        ("set aside", "0000001265-m81xq0: 0000001265-m81xq0-1.safetensors is not there as a whole"),
         ("lost work", "at least 25 steps = 38.0 s, they run again"),
         ("replay", "25 of 25 losses bit-identical"),
+        ("on", "checkpoints go to Google Drive (MyDrive/colab_resume): they survive this VM"),
         ("proof", "Drive says when nothing of a file waits to be uploaded any more"),
     ]
     assert "session 4 (k3f9a2)" in shown.session
@@ -140,7 +141,7 @@ def test_a_problem_comes_with_what_to_do() -> None:
     shown = view(MOMENTS["Drive full"]())
     (problem,) = shown.problems
     assert "Drive is full" in problem.what
-    assert problem.hint.startswith("free some space")
+    assert problem.hint.startswith("old checkpoints of this run make room")
     assert shown.state.mark is Mark.WARN
     assert [fact.mark for fact in shown.facts if fact.label == "Drive"] == [Mark.WARN]
 
