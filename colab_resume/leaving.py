@@ -41,7 +41,7 @@ class Leaving:
         self._pid = os.getpid()
         self._close: Callable[[], None] = lambda: None
         self._unwatch_cells: Callable[[], None] = lambda: None
-        self._step_before_cell = 0
+        self._before_cell = ("", 0)
         self._save = save
         self._interrupt = HeldInterrupt(
             may_hold=lambda: loops.may_be_in_a_step, pace=lambda: saving().pace, tell=self._say
@@ -96,13 +96,18 @@ class Leaving:
         self._close()
 
     def _cell_begins(self) -> None:
-        self._step_before_cell = self._loops.cursor.step
+        self._before_cell = self._here
 
     def _cell_ended(self, error: BaseException | None) -> None:
         """In a notebook an exception ends a cell and no process."""
-        stepped = self._loops.cursor.step != self._step_before_cell
+        stepped = self._here != self._before_cell
         if error is not None and stepped and self._was_left and not self._saving().ended and os.getpid() == self._pid:
             self.left(*_ending(error))
+
+    @property
+    def _here(self) -> tuple[str, int]:
+        """A cell that is run again goes back in a new session, and may fail at the same step as before."""
+        return self._saving().session, self._loops.cursor.step
 
     @property
     def _was_left(self) -> bool:

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from drivefs.fixtures import needs_fuse
 
-from colab.fixtures import desk, desk_zygote, needs_memory_limit
+from colab.fixtures import desk, desk_zygote, needs_memory_limit, undisturbed
 
-__all__ = ["desk", "desk_zygote", "needs_fuse", "needs_memory_limit"]
+__all__ = ["desk", "desk_zygote", "needs_fuse", "needs_memory_limit", "undisturbed"]

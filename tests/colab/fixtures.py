@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from colab.desk import Desk
+from colab.lesson import CELL, STEPS, TOLD
 from colab.memory import why_no_limit
 from colab.zygote import Zygote
 
-__all__ = ["desk", "desk_zygote", "needs_memory_limit"]
+__all__ = ["desk", "desk_zygote", "needs_memory_limit", "undisturbed"]
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +37,14 @@ def needs_memory_limit() -> None:
     """Skips where a VM cannot run out of memory but by taking this machine's."""
     if (reason := why_no_limit()) is not None:
         pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(needs_fuse: None, desk_zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The result of a training that nothing has happened to, on a VM of its own."""
+    with Desk(tmp_path_factory.mktemp("undisturbed"), zygote=desk_zygote) as desk:
+        vm = desk.boot()
+        vm.open().run(CELL.format(plan={}, setup='run = colab_resume.setup("undisturbed", drive=False)'))
+        result: dict[str, Any] = json.loads(vm.path(TOLD).read_text().splitlines()[-1])["result"]
+    assert len(result["history"]) > STEPS
+    return result

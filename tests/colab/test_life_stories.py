@@ -6,33 +6,19 @@ larger number; one that fails prints what it did.
 
 from __future__ import annotations
 
-import json
 import os
 from typing import Any
 
 import pytest
 
 from colab.desk import Desk
-from colab.lesson import CELL, STEPS, TOLD
 from colab.stories import Story
-from colab.zygote import Zygote
 
 __all__: list[str] = []
 
 pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.xdist_group("machine")]
 
 _STORIES = int(os.environ.get("COLAB_RESUME_STORIES", "8"))
-
-
-@pytest.fixture(scope="session")
-def undisturbed(needs_fuse: None, desk_zygote: Zygote, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The result of a training that nothing has happened to, on a VM of its own."""
-    with Desk(tmp_path_factory.mktemp("undisturbed"), zygote=desk_zygote) as desk:
-        vm = desk.boot()
-        vm.open().run(CELL.format(plan={}, setup='run = colab_resume.setup("undisturbed", drive=False)'))
-        result: dict[str, Any] = json.loads(vm.path(TOLD).read_text().splitlines()[-1])["result"]
-    assert len(result["history"]) > STEPS
-    return result
 
 
 @pytest.mark.parametrize("seed", range(_STORIES))

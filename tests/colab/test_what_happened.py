@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from collections.abc import Callable
@@ -12,49 +11,14 @@ import pytest
 
 from colab.cells import Cell
 from colab.desk import Desk
-from colab.lesson import CELL, TOLD
+from colab.lesson import TOLD
 from colab.notebook import Notebook
-from colab.stories import SETUP, records_in
+from colab.stories import records_in
+from colab.watching import OPEN, STATUS, began_by_on_drive, status, train, until_at
 
 __all__: list[str] = []
 
 pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.xdist_group("machine")]
-
-_OPEN = "import colab_resume\n" + SETUP.format(every=5, takeover=False)
-_FIELDS = ["happened", "advice", "lost_steps", "lost_seconds", "restarts", "restored", "step"]
-_STATUS = (
-    f"{{name: getattr(run.status(), name) for name in {_FIELDS}}} "
-    "| {'kinds': [life.why for life in run.status().lives], 'ends': [life.ended for life in run.status().lives]}"
-)
-
-
-def train(notebook: Notebook, *, takeover: bool = False, **plan: Any) -> Cell:
-    """Begin the lesson, at a pace at which something can happen to it."""
-    setup = SETUP.format(every=5, takeover=takeover)
-    return notebook.start(CELL.format(plan={"pace": 0.02, "meet": [["step", 8]]} | plan, setup=setup))
-
-
-def until_at(notebook: Notebook, place: str, count: int) -> None:
-    """Until the lesson comes by there."""
-    sign, told = json.dumps([place, count]), notebook.vm.path(TOLD)
-    notebook.vm.desk.until(lambda: told.exists() and sign in told.read_text(), 60, sign, nudge=0.02)
-
-
-def status(notebook: Notebook) -> dict[str, Any]:
-    """After `setup` in a cell of its own."""
-    notebook.run(_OPEN)
-    found: dict[str, Any] = notebook.value(_STATUS)
-    return found
-
-
-def began_by_on_drive(desk: Desk, kind: str) -> None:
-    """What the newest record on Drive says, as soon as it is there."""
-    folder = desk.cloud / "colab_resume" / "story" / "sessions"
-
-    def newest() -> str:
-        return max(records_in(folder).values(), key=lambda record: record.started).began_by if folder.is_dir() else ""
-
-    desk.until(lambda: newest() == kind, 30, f"{kind!r} in a record on Drive", nudge=0.05)
 
 
 def interrupted(notebook: Notebook, cell: Cell) -> Notebook:
@@ -106,7 +70,6 @@ def on_a_new_vm(end: Callable[[Notebook, Cell], Notebook] | None) -> Callable[[N
     return moved
 
 
-_SINCE = r"(0 s|[0-9.]+ m?s|1 s) ago"
 CASES: dict[str, tuple[Callable[[Notebook, Cell], Notebook], dict[str, Any], str, str]] = {
     "stopped by the user": (interrupted, {}, "you stopped it at step 8, .* ago", ""),
     "failed": (
@@ -156,9 +119,9 @@ def test_a_first_start_and_a_cell_that_is_run_again(desk: Desk) -> None:
     notebook = desk.boot().open("digits.ipynb")
     first = status(notebook)
     begin = time.monotonic()
-    notebook.run(_OPEN)
+    notebook.run(OPEN)
     seconds = time.monotonic() - begin
-    again = notebook.value(_STATUS)
+    again = notebook.value(STATUS)
     assert first == again
     assert (first["happened"], first["advice"]) == ("first start, nothing to restore", "")
     assert (first["kinds"], first["restarts"], first["lost_steps"]) == (["first start"], 0, 0)
