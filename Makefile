@@ -67,7 +67,7 @@ $(BIN)/python:
 	@touch $@
 
 # The test extra contains the demo extra.
-.venv/.test-ready: $(BIN)/python pyproject.toml constraints.txt .venv/.torchvision-ready .venv/.colab-ready
+.venv/.test-ready: $(BIN)/python pyproject.toml constraints.txt .venv/.torchvision-ready .venv/.colab-ready .venv/.notebook6-ready
 	$(INSTALL) --editable ".[test]"
 	@touch $@ .venv/.demo-ready
 
@@ -87,4 +87,10 @@ $(BIN)/python:
 .venv/.colab-ready: $(BIN)/python tests/colab/kernel.txt
 	rm -rf .venv/colab
 	$(INSTALL) --no-deps --target .venv/colab --requirement tests/colab/kernel.txt
+	@touch $@
+
+# Beside the other packages as well, which are newer: the notebook, and the widgets in it, that are like Colab's.
+.venv/.notebook6-ready: $(BIN)/python tests/display/notebook6.txt
+	rm -rf .venv/notebook6
+	$(INSTALL) --target .venv/notebook6 --requirement tests/display/notebook6.txt
 	@touch $@

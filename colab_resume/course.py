@@ -13,7 +13,8 @@ from typing import Any
 
 from .checkpoints.retention import Best
 from .display.bars import byte_bar
-from .display.text import room_line, say, warn
+from .display.progress import ProgressBar
+from .display.text import disk_line, first_safe, room_line, say, warn
 from .errors import StateMismatch, UsageError
 from .leaving import Leaving
 from .remotes import Remote
@@ -25,6 +26,7 @@ from .training.loops import Loops
 from .training.objects.made import Made
 from .training.objects.untouched import look
 from .training.position import Position
+from .training.progress import progress_of
 from .training.tracking import MODULES, RNG, VALUES, Tracking
 
 __all__ = ["CLOSE_SECONDS", "Course"]
@@ -44,18 +46,28 @@ class Course:
     """
 
     def __init__(
-        self, name: str, root: Path, remote: Remote | None, options: Options, *, takeover: bool = False, place: str = ""
+        self,
+        name: str,
+        root: Path,
+        remote: Remote | None,
+        options: Options,
+        *,
+        takeover: bool = False,
+        place: str = "",
+        remote_name: str = "the remote",
     ) -> None:
         self._name = name
         self._root = root
         self._remote = remote
         self._options = options
         self._place = place
+        self._remote_name = remote_name
         self.tracking = Tracking()
         self.tracking.before_step = self._before_step
         self.loops = Loops(self)
         self.leaving = Leaving(name, self.loops, saving=lambda: self.saving, save=self._save_here)
         self._best: Best | None = None
+        self._bar = ProgressBar(name)
         self._at_setup: Any = randomness.capture()
         self._begin(takeover=takeover)
 
@@ -85,7 +97,8 @@ class Course:
         self.loop_seconds: float = 0.0
         self._clock = time.perf_counter()
         self._told: set[str] = set()
-        self._room_told = ""
+        self._first_safe_due = self.saving.has_remote
+        self._room_told: set[str] = set()
         self._replaying = self.saving.replay.report.lost > 0
 
     def _go_to(self, restored: Restored | None) -> None:
@@ -130,12 +143,15 @@ class Course:
         self._tell_room(self.tracking.nbytes() + self.tracking.owed_nbytes())
 
     def _tell_room(self, need: int) -> None:
-        """If the remote has too little space for what is to be kept, say so, once for each number that fits."""
+        """If remote or disk have too little space for what is to be kept, say so, once for each number that fits."""
         room = self.saving.found.remote_room
-        line = "" if room is None else room_line(need, room, self._options.keep.last)
-        if line and line != self._room_told:
-            warn(f"{self._name}: {line}")
-        self._room_told = line
+        lines = ["" if room is None else room_line(need, room, self._options.keep.last)]
+        if (here := self.saving.disk_room()) is not None:
+            lines.append(disk_line(need, here))
+        for line in lines:
+            if line and line not in self._room_told:
+                warn(f"{self._name}: {line}")
+        self._room_told = set(lines)
 
     def set_up(self, *, takeover: bool = False) -> None:
         """`setup` was called again."""
@@ -246,6 +262,8 @@ class Course:
         self.leaving.at_boundary(savable=savable and not self._unclear, over=loop_ended)
         self._unclear = False
         self.tracking.leave_boundary(step_follows=not pauses)
+        if self._bar.is_watched:
+            self._bar.update(progress_of(self.loops.cursor.open_loops, self.saving.pace), self.loops.cursor.step)
         self._tell_news()
         self.loop_seconds += time.perf_counter() - self._clock
         self._clock = time.perf_counter()
@@ -293,9 +311,17 @@ class Course:
         self._restored.let_go()
         self._restored = None
 
-    def _tell_news(self) -> None:
-        """Each problem once while it lasts, and how the replay of the lost steps came out."""
+    def close(self) -> None:
+        """Nothing more comes: take the bar away, and tell what still does not work."""
+        self._bar.close()
         self.tell_problems()
+
+    def _tell_news(self) -> None:
+        """Each problem once while it lasts, what is safe for the first time, how the replay of lost steps came out."""
+        self.tell_problems()
+        if self._first_safe_due and (safe := self.saving.own_safe) is not None:
+            self._first_safe_due = False
+            say(f"{self._name} · {first_safe(self._remote_name, safe.step, max(0.0, time.time() - safe.created))}")
         if news := self.saving.news():
             say(f"{self._name} · {news}")
         report = self.saving.replay.report

@@ -7,10 +7,16 @@ newest checkpoint is waited for, for so many seconds; a second Ctrl-C skips that
 
 from __future__ import annotations
 
+import atexit
+import os
+import sys
 from collections.abc import Callable
 
-from .display.text import duration, say
+from .colab.cells import has_cells, watch_cells
+from .display.tables import duration
+from .display.text import say, warn
 from .saving import Saving, part
+from .sessions.failing import failure
 from .sessions.identity import Ending
 from .training.interrupt import HeldInterrupt
 from .training.loops import Loops
@@ -19,6 +25,8 @@ __all__ = ["Leaving"]
 
 _PART_SECONDS = 20.0
 """How long the remote is waited for when a training is left; an upload goes on in the background after that."""
+_EXIT_SECONDS = 30.0
+"""How long when the process ends, for nothing goes on after that."""
 _RESERVE = 10.0
 """Seconds that are left over when a session's last checkpoint is waited for."""
 
@@ -30,10 +38,26 @@ class Leaving:
         self._name = name
         self._loops = loops
         self._saving = saving
+        self._pid = os.getpid()
+        self._close: Callable[[], None] = lambda: None
+        self._unwatch_cells: Callable[[], None] = lambda: None
+        self._before_cell = ("", 0)
         self._save = save
         self._interrupt = HeldInterrupt(
             may_hold=lambda: loops.may_be_in_a_step, pace=lambda: saving().pace, tell=self._say
         )
+
+    def watch(self, close: Callable[[], None]) -> None:
+        """Notice from now on when a cell or the process ends; at exit `close` is called once all is done."""
+        self._close = close
+        atexit.register(self.at_exit)
+        self._unwatch_cells = watch_cells(self._cell_begins, self._cell_ended)
+
+    def unwatch(self) -> None:
+        """The run is closed; again is harmless."""
+        self.forget()
+        self._unwatch_cells()
+        atexit.unregister(self.at_exit)
 
     def at_boundary(self, *, savable: bool, over: bool) -> None:
         """The end of a boundary; `over`: no loop is open any more. Raises `KeyboardInterrupt` if one was held back."""
@@ -58,6 +82,38 @@ class Leaving:
         parting = part(self._saving(), how, seconds=_PART_SECONDS, error=error, tell=self._say)
         self._say(f"{parting.line}; run the cell again to go on from there")
 
+    def at_exit(self) -> None:
+        """A courtesy of a process that ends in peace; one that is killed loses nothing that was safe."""
+        if os.getpid() != self._pid:
+            return
+        if not self._saving().ended:
+            # A notebook's cells have said by what they ended; what the interpreter kept of them may be old.
+            error = getattr(sys, "last_value", None) if self._was_left and not has_cells() else None
+            how, why = _ending(error) if error is not None else ("exited", "")
+            lacking = part(self._saving(), how, seconds=_EXIT_SECONDS, error=why).lacking
+            if lacking:
+                warn(f"{self._name}: {lacking}")
+        self._close()
+
+    def _cell_begins(self) -> None:
+        self._before_cell = self._here
+
+    def _cell_ended(self, error: BaseException | None) -> None:
+        """In a notebook an exception ends a cell and no process."""
+        stepped = self._here != self._before_cell
+        if error is not None and stepped and self._was_left and not self._saving().ended and os.getpid() == self._pid:
+            self.left(*_ending(error))
+
+    @property
+    def _here(self) -> tuple[str, int]:
+        """A cell that is run again goes back in a new session, and may fail at the same step as before."""
+        return self._saving().session, self._loops.cursor.step
+
+    @property
+    def _was_left(self) -> bool:
+        """Whether a loop is open, or was left before its end, or says itself what its steps are."""
+        return self._loops.may_be_in_a_step or not self._loops.settled
+
     def _mind_the_limit(self) -> None:
         saving = self._saving()
         limit = saving.limit
@@ -71,3 +127,10 @@ class Leaving:
 
     def _say(self, line: str) -> None:
         say(f"{self._name} · {line}")
+
+
+def _ending(error: BaseException) -> tuple[Ending, str]:
+    """How a session ended that this has left, and why."""
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted", ""
+    return "failed", failure(error)

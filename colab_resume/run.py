@@ -6,9 +6,7 @@ the same code back to the boundary of the checkpoint and puts the state back for
 
 from __future__ import annotations
 
-import atexit
 import os
-import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -16,15 +14,13 @@ from typing import Any, Literal, TypeVar
 from .checking import Report, check
 from .checkpoints.retention import Best, Keep
 from .colab import asking
-from .colab.cells import has_cells, watch_cells
 from .colab.handing_back import give_back_vm
 from .course import CLOSE_SECONDS, Course
+from .display.panel import open_panel
 from .display.text import report, say, warn
 from .errors import NotSafe, RunInUse, UsageError
 from .remotes import Remote
-from .saving import Options, Saving, part, status_of
-from .sessions.failing import failure
-from .sessions.identity import Ending
+from .saving import Options, Saving, status_of
 from .site import Site, address, open_site
 from .status import Status
 from .training.journal import Record, history
@@ -37,7 +33,6 @@ __all__ = ["Run", "setup"]
 
 T = TypeVar("T")
 
-_EXIT_SECONDS = 30.0
 _open_runs: dict[Path, Run] = {}
 
 
@@ -80,7 +75,6 @@ def setup(
         return known
     site = open_site(where, drive=drive, remote=remote, upload_limit=upload_limit)
     run = _opened(site, options, takeover=takeover)
-    run._given_remote = remote
     _open_runs[where.store] = run
     return run
 
@@ -102,18 +96,24 @@ class Run:
         self._site = site
         self._root = site.address.store
         self._options = options
-        self._given_remote: str | Path | Remote | None = None
-        place = str(site.address.place)
-        self._course = Course(self.name, self._root, site.remote, options, takeover=takeover, place=place)
+        place = site.address.place.kind.value
+        self._course = Course(
+            self.name,
+            self._root,
+            site.remote,
+            options,
+            takeover=takeover,
+            place=place,
+            remote_name=site.remote_name,
+        )
         self._pid = os.getpid()
         self._finished = False
         self._checked: list[dict[str, Any]] | None = None
         """What is logged while a check is under way; it does not belong to the history."""
+        self._panel = open_panel(self.status)
         say(report(self.status()))
         self._course.tell_problems()
-        atexit.register(self._at_exit)
-        self._before_cell = ("", 0)
-        self._leave_cells = watch_cells(self._cell_begins, self._cell_ended)
+        self._course.leaving.watch(self._close)
 
     def track(self, **objects: Any) -> None:
         """Track these objects; what the checkpoint holds under their names is put into them at once.
@@ -228,6 +228,7 @@ class Run:
             loop_seconds=self._course.loop_seconds,
             progress=progress_of(loops, self._saving.pace),
             place=self._site.line,
+            remote_name=self._site.remote_name,
         )
 
     def flush(self, timeout: float | None = None) -> None:
@@ -271,14 +272,16 @@ class Run:
         """`setup` was called again."""
         self._refuse_elsewhere()
         changed = self._options.differences(options)
-        if remote is not None and self._given_remote != remote:
-            changed = ", ".join([*([changed] if changed else []), f"remote={self._given_remote!r} -> {remote!r}"])
+        if remote is not None and self._site.given != remote:
+            changed.append(f"remote={self._site.given!r} would become {remote!r}")
         if changed:
             raise UsageError(
-                f"run {self.name!r} is open, and these options are others now: {changed}",
+                f"run {self.name!r} is open, and these options are others now: {', '.join(changed)}",
                 hint="call run.finish() first, or leave the options as they are",
             )
         self._course.set_up(takeover=takeover)
+        if self._panel is not None:
+            self._panel.show()
 
     @property
     def _saving(self) -> Saving:
@@ -307,43 +310,9 @@ class Run:
 
     def _close(self) -> None:
         self._finished = True
-        self._leave_cells()
-        self._course.leaving.forget()
+        self._course.leaving.unwatch()
         _open_runs.pop(self._root, None)
-        atexit.unregister(self._at_exit)
         self._saving.close(CLOSE_SECONDS)
-        self._course.tell_problems()
-
-    def _at_exit(self) -> None:
-        """A courtesy of a process that ends in peace; one that is killed loses nothing that was safe."""
-        if os.getpid() != self._pid:
-            return
-        if not self._saving.ended:
-            error = getattr(sys, "last_value", None) if self._was_left and not has_cells() else None
-            how, why = _ending(error) if error is not None else ("exited", "")
-            lacking = part(self._saving, how, seconds=_EXIT_SECONDS, error=why).lacking
-            if lacking:
-                warn(f"{self.name}: {lacking}")
-        self._close()
-
-    def _cell_begins(self) -> None:
-        self._before_cell = (self._saving.session, self._loops.cursor.step)
-
-    def _cell_ended(self, error: BaseException | None) -> None:
-        """In a notebook an exception ends a cell and no process."""
-        # A cell that is run again goes back in a new session, and may fail at the same step as before.
-        stepped = (self._saving.session, self._loops.cursor.step) != self._before_cell
-        if error is not None and stepped and self._was_left and not self._saving.ended and os.getpid() == self._pid:
-            self._course.leaving.left(*_ending(error))
-
-    @property
-    def _was_left(self) -> bool:
-        """Whether a loop is open, or was left before its end, or says itself what its steps are."""
-        return self._loops.may_be_in_a_step or not self._loops.settled
-
-
-def _ending(error: BaseException) -> tuple[Ending, str]:
-    """How a session ended that this has left, and why."""
-    if isinstance(error, KeyboardInterrupt):
-        return "interrupted", ""
-    return "failed", failure(error)
+        self._course.close()
+        if self._panel is not None:
+            self._panel.close(self.status())

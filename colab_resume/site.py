@@ -42,8 +42,12 @@ class Site:
     """What an address leads to: the remote, if there is one, and both storages in one line."""
 
     address: Address
+    given: str | Path | Remote | None
+    """The remote as the user named it, if at all."""
     remote: Remote | None
     line: str
+    remote_name: str = "the remote"
+    """What the remote is called in a sentence."""
 
 
 def address(name: str | None, *, store: str | Path | None) -> Address:
@@ -62,23 +66,28 @@ def open_site(
 ) -> Site:
     """Mount, sign in and open what is needed for that. Raises `UsageError` and `RemoteError` with what to do."""
     _choose_who_asks(where.place)
-    line = ""
+    given, line, mount = remote, "", None
     if remote is None:
-        storage = choose_storage(where.place, drive=drive)
-        remote, line = storage.remote, storage.line
+        storage = choose_storage(where.place, drive=drive, disk=where.store.parent)
+        remote, line, mount = storage.remote, storage.line, storage.mount
     if remote is None:
-        return Site(address=where, remote=None, line=line)
+        return Site(address=where, given=given, remote=None, line=line)
     if isinstance(remote, (str, Path)):
         line = line or f"checkpoints go to {remote}"
-        remote = _opened(remote, where)
+        remote = _opened(remote, where, mount)
     limited = remote if upload_limit is None else Throttled(remote, bytes_per_second(upload_limit))
     return Site(
-        address=where, remote=Retrying(PrefixedRemote(limited, where.store.name)), line=line or "a remote of your own"
+        address=where,
+        given=given,
+        remote=Retrying(PrefixedRemote(limited, where.store.name)),
+        line=line or "checkpoints go to a remote of your own",
+        remote_name="Drive" if type(remote).__name__ in ("DriveMount", "DriveAPI") else "the remote",
     )
 
 
-def _opened(remote: str | Path, where: Address) -> Remote:
-    if where.place.kind is Kind.COLAB and (point := drive_point(Path(remote))) is not None:
+def _opened(remote: str | Path, where: Address, mount: Path | None) -> Remote:
+    point = mount or drive_point(Path(remote))
+    if where.place.kind is Kind.COLAB and point is not None:
         mount_drive(point)
     authenticate_for(remote, where.place)
     # Uploads that a restart of the kernel interrupts go on from there.

@@ -138,6 +138,8 @@ class Status:
     """What is being sent at the moment."""
     remote: bool = True
     """Whether there is a remote at all."""
+    remote_name: str = "the remote"
+    """What people call it: "Drive", "s3", ..."""
     saves: int = 0
     stall_seconds: float = 0.0
     """How long the loop has stood still for saving, all in all."""

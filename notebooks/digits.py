@@ -9,16 +9,15 @@
 from pathlib import Path
 
 ON_COLAB = Path("/var/colab/hostname").exists()
-REMOTE = "/content/drive/MyDrive/colab_resume" if ON_COLAB else "my_drive"  # what is saved here survives the machine
+REMOTE: str | None = "my_drive"  # what is saved here survives the machine
 
 if ON_COLAB:
     # %pip install -q colab-resume
-    from google.colab import drive
-
-    drive.mount("/content/drive")
+    REMOTE = None  # Google Drive, which `setup` mounts
 
 # %% [markdown]
-# `setup` looks for the newest checkpoint of the run called `digits`, checks every byte of it, and says what it found.
+# `setup` mounts Google Drive (allow it in the window that opens), looks for the newest checkpoint of the run called
+# `digits`, checks every byte of it, and says what happened since.
 # `every=100` saves every 100 steps, because this training is so short; leave it out, and it saves as often as is worth
 # its cost.
 
@@ -112,7 +111,7 @@ else:
 
 # %%
 run.finish()  # touched
-print(f"finished at step {points[-1].step}, saved in {REMOTE}")
+print(f"finished at step {points[-1].step}, saved: {run.status().place}")
 
 # %% [markdown]
 # ## What to try
@@ -129,8 +128,8 @@ print(f"finished at step {points[-1].step}, saved in {REMOTE}")
 #
 # ## What to know
 #
-# - On Colab, checkpoints outlive the machine only because Drive is mounted. The mount uploads in the background: what
-#   was saved just before the machine vanished may be missing, and then an older checkpoint is used.
+# - On Colab, checkpoints outlive the machine because they go to Google Drive. It uploads in the background: what was
+#   saved just before the machine vanished may be missing, and then an older checkpoint is used.
 # - The steps after the newest checkpoint are lost and run again. `setup` says how many; once they have run again, the
 #   line `replay` says whether they came out the same.
 # - After a restart in the middle of an epoch, code before the inner loop runs again (here `model.train()`), and

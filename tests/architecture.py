@@ -114,11 +114,13 @@ DOORS = (
     Door("threading", "mirror", "owns the thread store -> remote"),
     Door("threading", "remotes.drive_api", "threads share a token, ids and what is remembered of folders and files"),
     Door("threading", "training.capture.work", "owns the thread that copies beside the training"),
+    Door("threading", "saving.presence", "who waits for the right to write is told when the session closes"),
     Door("threading", "training.interrupt", "signals belong to the main thread, and a timer ends the waiting"),
     Door("threading", "checkpoints.abreast", "owns the threads that read packs or download them"),
     Door("threading", "training.journal", "the loop logs while the writer syncs to disk"),
     Door("threading", "checkpoints.store", "the writer commits while the mirror reads and retention deletes"),
     Door("threading", "colab", "Colab mounts and asks in the main thread only; a mount that hangs is looked at beside"),
+    Door("threading", "display.panel", "owns the thread that keeps what is seen up to date"),
     Door("threading", "remotes.throttled", "several uploads share one line"),
     Door("threading", "testing", "its remotes are used by the mirror's thread and by the test's"),
 )

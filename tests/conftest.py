@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import shutil
 import subprocess
 from collections.abc import Generator
 from pathlib import Path
@@ -48,6 +49,12 @@ def why_no_gpu() -> str | None:
     return None if torch.cuda.is_available() else "needs an NVIDIA GPU"
 
 
+@functools.cache
+def why_no_browser() -> str | None:
+    """Why there is no browser to look with, or None."""
+    return None if shutil.which("chromium") else "needs Chromium (apt-get install chromium)"
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as slow what is slow together."""
     here = Path(__file__).parent
@@ -58,8 +65,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skip what is marked `root` or `gpu` where the machine does not offer it."""
-    for mark, why_not in (("root", why_no_mounts), ("gpu", why_no_gpu)):
+    """Skip what is marked `root`, `gpu` or `browser` where the machine does not offer it."""
+    for mark, why_not in (("root", why_no_mounts), ("gpu", why_no_gpu), ("browser", why_no_browser)):
         if item.get_closest_marker(mark) is not None and (reason := why_not()) is not None:
             pytest.skip(reason)
 

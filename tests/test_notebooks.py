@@ -157,7 +157,7 @@ def test_the_notebook_runs_to_its_end(undisturbed: tuple[Machine, str], expected
     """A first start without an error or a warning: it trains, and all is on the remote when it says so."""
     _, printed = undisturbed
     assert "first start, nothing to restore" in printed
-    assert f"finished at step {LAST_STEP}, saved in my_drive" in printed
+    assert f"finished at step {LAST_STEP}, saved: checkpoints go to my_drive" in printed
     assert len(expected.logged) == LAST_STEP + LAST_STEP // STEPS_PER_EPOCH
 
 
@@ -172,7 +172,7 @@ def test_a_new_machine_finds_the_finished_training(
         printed = kernel.run_all()
     assert f"restored   step {LAST_STEP}, verified" in printed
     assert "epoch " not in printed
-    assert f"finished at step {LAST_STEP}, saved in my_drive" in printed
+    assert f"finished at step {LAST_STEP}, saved: checkpoints go to my_drive" in printed
     assert trained(machine) == expected
 
 
@@ -183,7 +183,7 @@ def check_went_on(printed: str, where: str) -> None:
     first_epoch = re.search(r"^epoch +(\d+) ", printed, re.MULTILINE)[1]
     assert int(first_epoch) == step // STEPS_PER_EPOCH
     assert f"{LAST_STEP} losses; restarted before steps [{step + 1}]" in printed
-    assert f"finished at step {LAST_STEP}, saved in my_drive" in printed
+    assert f"finished at step {LAST_STEP}, saved: checkpoints go to my_drive" in printed
 
 
 @pytest.mark.slow

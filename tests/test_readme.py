@@ -25,8 +25,8 @@ def test_the_example_runs_and_runs_again(tmp_path: Path) -> None:
     block = example.replace("for epoch in", f"{check}for epoch in", 1)
     drive, store = tmp_path / "drive", tmp_path / "home"
     script = tmp_path / "example.py"
-    assert block.count("/content/drive/MyDrive/colab_resume") == 1
-    script.write_text(block.replace("/content/drive/MyDrive/colab_resume", str(drive)))
+    assert block.count('setup("points")') == 1
+    script.write_text(block.replace('setup("points")', f'setup("points", remote="{drive}")'))
     said = []
     for _ in range(2):
         store.mkdir()

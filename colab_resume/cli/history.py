@@ -9,9 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..display.tables import table
+from ..display.tables import duration, table
 from ..display.terminal import Terminal
-from ..display.text import duration
 from ..display.timeline import timeline_svg
 from ..durable import write_durably
 from ..errors import DamagedCheckpoint

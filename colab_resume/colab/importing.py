@@ -17,40 +17,48 @@ from typing import Any
 __all__ = ["install", "uninstall"]
 
 _COLAB = "google.colab"
+_BEFORE = "colab_resume_before"
 
 
 def install() -> None:
     """From now on the notebook finds it; again is harmless."""
-    if not isinstance(builtins.__import__, _Import):
-        builtins.__import__ = _Import(builtins.__import__)
+    before = builtins.__import__
+    if hasattr(before, _BEFORE):
+        return
+    notebook = _Notebook()
 
-
-def uninstall() -> None:
-    """As before, unless somebody else has put something over it since."""
-    if isinstance(builtins.__import__, _Import):
-        builtins.__import__ = builtins.__import__.before
-
-
-class _Import:
-    """What an `import` statement calls."""
-
-    def __init__(self, before: Callable[..., Any]) -> None:
-        self.before = before
-        self._google: ModuleType | None = None
-
-    def __call__(
-        self,
+    # Each import statement calls this one, also those in functions: a plain function is the quickest that there is.
+    def find(
         name: str,
         globals: Mapping[str, Any] | None = None,  # noqa: A002 - the name is Python's
         locals: Mapping[str, Any] | None = None,  # noqa: A002
         fromlist: Sequence[str] | None = (),
         level: int = 0,
     ) -> Any:
-        if level or not _is_or_below(name, "google") or not globals or globals.get("__name__") != "__main__":
-            return self.before(name, globals, locals, fromlist, level)
+        if name.startswith("google") and globals and globals.get("__name__") == "__main__" and not level:
+            return notebook.find(name, fromlist, lambda: before(name, globals, locals, fromlist, level))
+        return before(name, globals, locals, fromlist, level)
+
+    setattr(find, _BEFORE, before)
+    builtins.__import__ = find
+
+
+def uninstall() -> None:
+    """As before, unless somebody else has put something over it since."""
+    builtins.__import__ = getattr(builtins.__import__, _BEFORE, builtins.__import__)
+
+
+class _Notebook:
+    """What the notebook finds where it looks for something of Google's."""
+
+    def __init__(self) -> None:
+        self._google: ModuleType | None = None
+
+    def find(self, name: str, fromlist: Sequence[str] | None, really: Callable[[], Any]) -> Any:
+        """What is really there, unless that is no `google.colab` although one is wanted."""
         wants_colab = _is_or_below(name, _COLAB) or (name == "google" and "colab" in (fromlist or ()))
         try:
-            found = self.before(name, globals, locals, fromlist, level)
+            found = really()
         except ModuleNotFoundError as error:
             if not wants_colab or error.name not in ("google", _COLAB):
                 raise
@@ -58,7 +66,7 @@ class _Import:
         if name == "google" and wants_colab and not hasattr(found, "colab"):
             return self._facade()
         # `import google.auth` must not hide what `import google.colab` has brought under the same name.
-        return found if fromlist or self._google is None else self._google
+        return found if fromlist or self._google is None or not _is_or_below(name, "google") else self._google
 
     def _stands_for(self, name: str, fromlist: Sequence[str] | None) -> Any:
         google = self._facade()

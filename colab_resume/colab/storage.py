@@ -12,7 +12,7 @@ from pathlib import Path
 from ..errors import UsageError
 from .choices import Choices
 from .mount_table import drive_mount
-from .place import Kind, Place, local_disk
+from .place import Kind, Place
 
 __all__ = ["DRIVE_CHOICE", "FOLDER", "MOUNT_POINT", "Storage", "choose_storage"]
 
@@ -43,17 +43,19 @@ def choose_storage(
     place: Place,
     *,
     drive: bool,
+    disk: Path,
     choices: Choices | None = None,
     mounted: Callable[[], Path | None] = drive_mount,
 ) -> Storage:
     """The best storage that works here. `drive`: whether it may be Google Drive, or the folder that stands for it.
+    `disk`: the folder of all stores on this machine's own disk.
 
     Raises `UsageError` where Drive is meant and cannot be had.
     """
     if place.kind is Kind.KAGGLE:
         return _kaggle()
     if not drive:
-        return _this_disk(place)
+        return _this_disk(place, disk)
     # Elsewhere what is mounted as Drive somewhere is somebody else's affair.
     if place.kind in _WITH_DRIVE and (point := mounted()) is not None:
         return _on_drive(point)
@@ -68,7 +70,7 @@ def choose_storage(
     stands_for_drive = (choices or Choices()).get(DRIVE_CHOICE)
     if stands_for_drive is not None and Path(stands_for_drive).is_dir():
         return _chosen_folder(Path(stands_for_drive))
-    return _this_disk(place)
+    return _this_disk(place, disk)
 
 
 def _on_drive(point: Path) -> Storage:
@@ -102,11 +104,11 @@ def _chosen_folder(folder: Path) -> Storage:
     return Storage(remote=folder / FOLDER, line=line)
 
 
-def _this_disk(place: Place) -> Storage:
+def _this_disk(place: Place, disk: Path) -> Storage:
     vm = place.kind in (Kind.COLAB, Kind.COLAB_ENTERPRISE, Kind.COLAB_GCE)
     survives = "restarts of the kernel, not the VM" if vm else "processes and kernels, not the machine"
     more = "" if vm else '; remote="..." says where else'
     return Storage(
         remote=None,
-        line=f"checkpoints stay on this machine's disk ({local_disk()}): they survive {survives}{more}",
+        line=f"checkpoints stay on this machine's disk ({disk}): they survive {survives}{more}",
     )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..display.text import duration
+from ..display.tables import duration
 from .comparison import Comparison
 from .plan import Plan
 from .trial import Life

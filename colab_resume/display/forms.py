@@ -6,6 +6,7 @@ the answer, and when the same cell is run again, the question takes it.
 
 from __future__ import annotations
 
+import functools
 import html
 import time
 from collections.abc import Callable
@@ -76,8 +77,9 @@ class Forms:
         display(form)
 
 
+@functools.cache
 def forms_if_possible() -> Forms | None:
-    """None where ipywidgets is not installed."""
+    """The same in each cell of this process, so that an answer is found; None where ipywidgets is not installed."""
     try:
         import ipywidgets  # noqa: F401
     except ImportError:

@@ -8,7 +8,7 @@ from html import escape
 from ..sessions.times import span
 from ..status import Life
 from .layout import Row
-from .text import duration
+from .tables import duration
 
 __all__ = ["LOST", "NOTCHED", "TRAINING", "end_of", "hatching", "legend", "put", "said", "shape", "totals"]
 
@@ -48,7 +48,7 @@ def totals(lives: Sequence[Life], rows: Sequence[Row]) -> list[tuple[str, str]]:
     steps, lost = sum(life.lost_steps for life in lives), sum(life.lost_seconds for life in lives)
     silent = sum(piece.seconds for row in rows for piece in row.pieces if piece.life is None)
     found = [("training", f"training, {span(lived)}")]
-    found += [("saving", f"saving {saves} times" + (f", {span(saving)}" if saving else ""))] if saves else []
+    found += [("saving", f"saving {saves} times" + (f", {duration(saving)}" if saving else ""))] if saves else []
     found += [("lost", f"lost, {steps} steps" + (f", {duration(lost)}" if lost else ""))] if steps else []
     return found + ([("silence", f"silence, {span(silent)}")] if silent else [])
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Collection, Sequence
 
-__all__ = ["ago", "cut", "printable", "size", "table", "width"]
+__all__ = ["ago", "cut", "duration", "printable", "size", "table", "width"]
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB", "EB")
 # Each unit until the next one is nearer: 59.6 s are a minute.
@@ -33,6 +33,17 @@ def ago(seconds: float) -> str:
         return "just now"
     number, unit = next((seconds / one, unit) for below, one, unit in _SPANS if seconds < below)
     return f"{number:.0f} {unit} ago"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them."""
+    if seconds < 1:
+        return f"{1000 * seconds:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {seconds:02d} s"
 
 
 def printable(text: str) -> str:

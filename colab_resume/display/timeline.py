@@ -18,8 +18,7 @@ from ..sessions.times import clock, day, moment, span
 from ..status import Life
 from .layout import Piece, Row, rows_of
 from .signs import LOST, NOTCHED, TRAINING, end_of, hatching, legend, put, said, shape, totals
-from .tables import printable
-from .text import duration
+from .tables import duration, printable
 
 __all__ = ["timeline_svg"]
 

@@ -14,7 +14,7 @@ from ..remotes.abilities import Space, proof_of, space_of
 from ..restore import Progress, Search, find
 from ..sessions.earlier import earlier_sessions
 from ..sessions.happened import Happened, is_same_machine, what_happened
-from ..sessions.history import LostWork, Summary, clock_problem, lost_work, summary
+from ..sessions.history import LostWork, Summary, clock_problem, lost_work, next_number, summary
 from ..sessions.identity import SessionRecord
 from ..sessions.kernel_log import Restart
 from ..training.journal import Mark, Record, lost_records
@@ -54,7 +54,7 @@ class Findings:
     @property
     def number(self) -> int:
         """Which session of the run this one is, counted from 1."""
-        return 1 + max([record.number for record in self.earlier] + [len(self.earlier)])
+        return next_number(self.earlier)
 
     @cached_property
     def clock_problem(self) -> str:

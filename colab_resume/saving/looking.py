@@ -15,9 +15,16 @@ __all__ = ["status_of"]
 
 
 def status_of(
-    saving: Saving, run: str, *, step: int, loop_seconds: float, progress: Progress | None = None, place: str = ""
+    saving: Saving,
+    run: str,
+    *,
+    step: int,
+    loop_seconds: float,
+    progress: Progress | None = None,
+    place: str = "",
+    remote_name: str = "the remote",
 ) -> Status:
-    """All that `saving` knows, together with where the loops are."""
+    """All that `saving` knows, together with where the loops are and what the places are called."""
     found, mirror = saving.found, saving.mirror
     saved, sent, safe = saving.saved, mirror.sent, mirror.safe
     return Status(
@@ -53,6 +60,7 @@ def status_of(
         proof=found.proof,
         sending=mirror.sending,
         remote=saving.has_remote,
+        remote_name=remote_name,
         saves=saving.saves,
         stall_seconds=saving.stall_seconds,
         slowed_seconds=saving.slowed_seconds,

@@ -37,7 +37,7 @@ class Options:
             return meant.seconds
         raise UsageError(f"session_limit={limit!r} is not a time", hint="for example '12h', '90 min', or seconds")
 
-    def differences(self, other: Options) -> str:
-        """What another set of options would change, in words; empty if nothing."""
+    def differences(self, other: Options) -> list[str]:
+        """What another set of options would change, in words."""
         names = [name for name in self.__dataclass_fields__ if getattr(self, name) != getattr(other, name)]
-        return ", ".join(f"{name}={getattr(self, name)!r} would become {getattr(other, name)!r}" for name in names)
+        return [f"{name}={getattr(self, name)!r} would become {getattr(other, name)!r}" for name in names]

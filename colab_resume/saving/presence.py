@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from ..errors import RemoteError
+from ..errors import RemoteError, RemoteUnavailable
 from ..remotes import Remote
 from ..sessions.identity import Ending, SessionRecord, begin_session
 from ..sessions.kernel_log import kernel_restarts
@@ -33,13 +34,22 @@ class Presence:
         )
         self.restarts = kernel_restarts(kernel_id=here.kernel_id)
         """What the notebook server has written down of this kernel."""
-        self._lease = None if remote is None else lease_for(remote, self.record, tell=tell)
+        self._closing = threading.Event()
+        self._lease = None if remote is None else lease_for(remote, self.record, tell=tell, wait=self._wait)
         if self._lease is not None:
             # A remote that takes nothing is no reason not to train; before anything is sent it is asked again.
             try:
                 self._lease.acquire(takeover=takeover)
             except RemoteError as error:
                 tell(f"the remote takes nothing so far, checkpoints wait on this disk: {error}")
+
+    def close(self) -> None:
+        """Nobody waits for the right to write any more: who still did gives up, and leaves nothing behind."""
+        self._closing.set()
+
+    def _wait(self, seconds: float) -> None:
+        if self._closing.wait(seconds):
+            raise RemoteUnavailable("the session ends", hint="the next one goes on")
 
     @property
     def ended(self) -> str:

@@ -19,7 +19,7 @@ from ..errors import (
     CheckpointError,
     ColabResumeError,
     NotSafe,
-    RemoteUnavailable,
+    RemoteError,
     RunInUse,
     StoreError,
 )
@@ -191,6 +191,12 @@ class Saving:
         except OSError:
             return None
 
+    def disk_room(self) -> int | None:
+        """Bytes that this run's checkpoints can have on the disk: what is free, and what they have already."""
+        free = self.disk_free()
+        packs = (self.store.root / "packs").iterdir() if free is not None else ()
+        return None if free is None else free + sum(path.stat().st_size for path in packs)
+
     def remote_free(self) -> int | None:
         """Bytes free on the remote, when it was asked last; None if it does not say."""
         space = self.mirror.space or self.found.space
@@ -212,6 +218,12 @@ class Saving:
         if newest is not None and newest.session == self.session and newest.name != self._arrived:
             self._arrived = newest.name
             self.cadence.sent(max(0.0, time.time() - newest.created))
+
+    @property
+    def own_safe(self) -> Manifest | None:
+        """The newest checkpoint of this session that is safe."""
+        safe = self.mirror.safe
+        return safe if safe is not None and safe.session == self.session else None
 
     def note_metrics(self, values: Mapping[str, Scalar]) -> None:
         """What was logged last; a better value of the metric that `best` watches asks for a save."""
@@ -354,7 +366,7 @@ class Saving:
         if self._remote is not None and self.mirror.problem:
             try:
                 mend(self._remote)
-            except RemoteUnavailable as error:
+            except RemoteError as error:
                 raise NotSafe(error.what, hint=error.hint) from error
 
     def news(self) -> str:
@@ -370,6 +382,7 @@ class Saving:
         """Finish what is in hand and let go of everything; what fails now is in `problems`. Again is harmless."""
         if self.writer.close(timeout):
             self._capture.close()
+        self._presence.close()
         self.mirror.close(timeout)
         try:
             self.journal.close()

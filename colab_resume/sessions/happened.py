@@ -110,7 +110,7 @@ def _kind(last: SessionRecord, present: SessionRecord, *, same_process: bool, re
         return _ENDED.get(last.ended) or _death(last, present, restarts)
     if last.host == present.host and not (is_rented(last.place) or is_rented(present.place)):
         return "machine restarted"
-    if last.place and present.place and not (last.place == present.place and is_rented(present.place)):
+    if last.place and present.place and not (_kind_of_place(last) == _kind_of_place(present) and is_rented(last.place)):
         return "other machine"
     return _AFTER[last.ended]
 
@@ -156,6 +156,11 @@ def is_same_machine(one: SessionRecord, other: SessionRecord) -> bool:
     if one.endpoint and other.endpoint and one.endpoint != other.endpoint:
         return False
     return one.boot_id == other.boot_id and one.host == other.host
+
+
+def _kind_of_place(record: SessionRecord) -> str:
+    """What follows a comma is a detail: "Google Colab, in a script"."""
+    return record.place.partition(",")[0]
 
 
 def _in_a_row(kind: Kind, before: Sequence[SessionRecord]) -> int:

@@ -105,11 +105,15 @@ def in_order(records: Sequence[SessionRecord]) -> list[SessionRecord]:
 
 
 def steps_again(ordered: Sequence[SessionRecord], restored_step: int) -> list[int]:
-    """For each session how many of its steps the next one had to make again; `restored_step` is where the last led."""
-    first_steps = [record.first_step for record in ordered[1:]] + [restored_step]
-    return [
-        0 if first is None else max(0, record.step - first) for record, first in zip(ordered, first_steps, strict=False)
-    ]
+    """For each session how many of its steps had to be made again; `restored_step` is where the last one has led.
+
+    Where nobody knows from which step the next session went on, the one after it tells.
+    """
+    again, following = [], restored_step
+    for record in reversed(ordered):
+        again.append(max(0, record.step - following))
+        following = following if record.first_step is None else record.first_step
+    return again[::-1]
 
 
 def mean_life(records: Sequence[SessionRecord]) -> float | None:

@@ -39,7 +39,19 @@ _LARGEST = 64 * 1024
 _YEAR_10000 = 253402300800
 _STAMP = "%Y%m%dT%H%M%SZ"
 _LATER = frozenset(
-    "number kernel_started oom_kills gpu place endpoint notebook saves saving_seconds error began_by".split()  # noqa: SIM905
+    {
+        "began_by",
+        "endpoint",
+        "error",
+        "gpu",
+        "kernel_started",
+        "notebook",
+        "number",
+        "oom_kills",
+        "place",
+        "saves",
+        "saving_seconds",
+    }
 )
 """Members that records did not have from the beginning; one that lacks them is none the worse."""
 
@@ -119,9 +131,12 @@ class SessionRecord:
 
     @property
     def first_step(self) -> int | None:
-        """The step it went on from, with which a checkpoint's name begins (`0000001240-k3f9a2`); None if it is odd."""
+        """The step it went on from, with which a checkpoint's name begins (`0000001240-k3f9a2`).
+
+        None if that name is odd, and for a session that ended before it had looked for a checkpoint.
+        """
         if self.restored is None:
-            return 0
+            return 0 if self.number or self.step else None
         digits = re.match(r"[0-9]{1,18}(?=-)", self.restored)
         return int(digits.group()) if digits else None
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from io import BytesIO
@@ -30,6 +31,7 @@ _CELL = "lease.json"
 _LONGEST_STEP_BACK = 4.0
 _LOOK_SECONDS = 5.0
 _LOOKS, _PAUSE = 15, 1.0
+_AT_A_TIME = 8
 _CHANCE = random.Random()
 """A generator of its own: this runs beside the training, whose numbers must not depend on who else is there."""
 
@@ -193,8 +195,11 @@ class _Claims(Lease):
         return frozenset(entry.name for entry in self._remote.list(_FOLDER) if entry.name.endswith(".json"))
 
     def _others(self) -> list[SessionRecord]:
-        records = {name: self._record(name) for name in self._names()}
-        found = {name: one for name, one in records.items() if one is not None and one.id != self._own.id}
+        names = sorted(self._names())
+        # A run may have had hundreds of sessions, and on a new VM each record is a download.
+        with ThreadPoolExecutor(_AT_A_TIME) as readers:
+            records = zip(names, readers.map(self._record, names), strict=True)
+            found = {name: one for name, one in records if one is not None and one.id != self._own.id}
         self._known = frozenset(found)
         return list(found.values())
 

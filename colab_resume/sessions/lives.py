@@ -30,15 +30,21 @@ def lives(
     else:
         everyone = earlier
     again = steps_again(everyone, restorable)
-    return tuple(
-        _life(record, steps, is_present=record is present, now=now)
-        for record, steps in zip(everyone, again, strict=True)
-    )
+    found = []
+    # The last one is followed by none.
+    for record, following, lost in zip(everyone, [*everyone, None][1:], again, strict=True):
+        alive = record.ended is None and (record is present or _may_live(record, following, now))
+        found.append(_life(record, 0 if alive else lost, alive=alive))
+    return tuple(found)
 
 
-def _life(record: SessionRecord, lost: int, *, is_present: bool, now: float) -> Life:
-    alive = record.ended is None and (is_present or abs(now - record.heartbeat) < SILENT_SECONDS)
-    lost = 0 if alive else lost
+def _may_live(record: SessionRecord, following: SessionRecord | None, now: float) -> bool:
+    """Whether it gave a sign of life just now, and not only before another one began."""
+    is_over = following is not None and following.started >= record.heartbeat
+    return not is_over and abs(now - record.heartbeat) < SILENT_SECONDS
+
+
+def _life(record: SessionRecord, lost: int, *, alive: bool) -> Life:
     return Life(
         session=record.id,
         began=record.started,
@@ -46,7 +52,7 @@ def _life(record: SessionRecord, lost: int, *, is_present: bool, now: float) -> 
         ended=record.ended or "",
         lives=alive,
         machine=_machine(record),
-        first_step=record.first_step or 0,
+        first_step=record.step if record.first_step is None else record.first_step,
         last_step=record.step,
         lost_steps=lost,
         lost_seconds=took(record, lost) or 0.0,

@@ -44,7 +44,7 @@ _ADVICE = {
     "new VM after a failure": "mend that, and go on: no step that was saved is lost",
     "taken over": "end the other one: it trains on, but nothing of that is kept",
 }
-_RENTED = ("Google Colab", "Colab Enterprise", "Colab on a VM", "Kaggle")
+_RENTED = ("Google Colab", "Colab Enterprise", "Kaggle")
 _LOGS = "Runtime > View runtime logs says more"
 _MAKERS = re.compile(r"^(NVIDIA |Tesla )+")
 
@@ -82,7 +82,7 @@ def text_for(tale: Tale) -> str:
         "there": last.place if moved else last.host,
         "in_a_row": f", for the {_ordinal(tale.in_a_row)} time in a row" if tale.in_a_row > 1 else "",
     }
-    return _filled(_TEXTS[tale.kind], words | {"end": _filled(_ENDS[last.ended], words)})
+    return _TEXTS[tale.kind].format(**words, end=_ENDS[last.ended].format(**words))
 
 
 def advice_for(tale: Tale) -> str:
@@ -113,11 +113,6 @@ def gpu_change(last: SessionRecord, present: SessionRecord) -> str:
 def short_gpu(name: str) -> str:
     """A GPU's name without those of its makers: "Tesla T4" is a T4."""
     return _MAKERS.sub("", name)
-
-
-def _filled(pattern: str, words: dict[str, str]) -> str:
-    """Braces in what records say are text like any other."""
-    return re.sub(r"{(\w+)}", lambda found: words[found[1]], pattern)
 
 
 def _ordinal(number: int) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from run_folders import manifests, picture
+from run_folders import manifests, own_pack, picture
 
 from colab_resume.sessions.identity import SessionRecord
 
@@ -96,6 +96,15 @@ def test_a_program_gets_the_same_as_one_document(call: Call, storied: Path) -> N
     first, _, last = found["sessions"]
     assert (first["began"], first["last_sign"], first["saving_seconds"]) == (BEGAN, BEGAN + 3600, 9.5)
     assert (last["ended"], last["error"]) == ("failed", ERROR)
+
+
+def test_lost_is_what_no_whole_checkpoint_holds(call: Call, storied: Path) -> None:
+    """If a pack of the newest one is missing, the last session has lost what came after the one before it."""
+    own_pack(storied, -1).unlink()
+    before = manifests(storied)[-2].step
+    assert before < 12
+    last = json.loads(call("history", storied, "--json").out)["sessions"][-1]
+    assert (last["last_step"], last["lost_steps"]) == (17, 17 - before)
 
 
 def test_a_real_run_has_a_real_history(call: Call, digits: Path) -> None:

@@ -16,6 +16,10 @@ A VM (`colab.vm`): `open`, `cut`, `fill_disk`, `free_disk`, `weather(offline=Tru
 `restart`, `kill`, `crash`, `run_out_of_memory`, `disconnect`, `reconnect`, `click`, `widgets`, `exits`. A cell
 (`colab.cells`): `wait`, `until`, `state`, `text`, `error`, `traceback`, `outputs`, `shown`.
 
+In pytest the fixture `desk` is one; a folder's conftest.py imports it, `desk_zygote` and drivefs' `needs_fuse`. Kernels
+see this project and `tests/`. What is not like Colab: VMs share this machine's network and clock, a GPU is only a name,
+and after `authenticate_user` there is no metadata server that would give credentials to google-auth.
+
 All happens in the test's own thread: whatever VMs and kernels say or ask is taken while the test waits for something
 here. Nothing is left when the block ends, nor when this process is killed: no process, no mount, no cgroup.
 """

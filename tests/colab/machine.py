@@ -96,8 +96,9 @@ def _make_disk(plan: Plan) -> Path:
         os.setxattr(upper / name, "trusted.overlay.opaque", b"y")
     (upper / "tmp").chmod(0o1777)
     system.mount("overlay", root, "overlay", data=f"lowerdir=/,upperdir={upper},workdir={work}")
-    for software in {PROJECT, Path(sys.prefix), Path(sys.base_prefix)}:
-        _bring(software.resolve(), root)
+    # A folder before what lies in it, which it brings along.
+    for software in sorted({path.resolve() for path in (PROJECT, Path(sys.prefix), Path(sys.base_prefix))}):
+        _bring(software, root)
     return root
 
 

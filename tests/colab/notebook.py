@@ -19,6 +19,8 @@ __all__ = ["Notebook"]
 
 _NUDGE = 0.05
 """Seconds until a kernel that does not answer yet is asked again."""
+_RESTARTS = 5
+"""After as many, jupyter_client gives up as well."""
 _PATIENCE = 2.5
 """Seconds between two means of ending a kernel, each stronger than the last (KernelManager.shutdown_wait_time)."""
 
@@ -41,6 +43,7 @@ class Notebook:
         """What is answered to `input()`, one after the other."""
         self.connection = Connection()
         self._channels: Channels | None = None
+        self._last: Cell | None = None
         self._session: Session | None = None
         self._is_new = True
         self._cells: dict[str, Cell] = {}
@@ -62,7 +65,10 @@ class Notebook:
             "allow_stdin": True,
             "stop_on_error": True,
         }
-        cell = Cell(code, self._until)
+        if self._last is not None and self._last.state in ("error", "aborted"):
+            # A kernel also aborts what comes within a moment after a failed cell, which no human is fast enough for.
+            self.settle()
+        cell = self._last = Cell(code, self._until)
         self._cells[self._open.send("shell", "execute_request", content)] = cell
         return cell
 
@@ -159,13 +165,12 @@ class Notebook:
 
     def begin(self, seconds: float = 60.0) -> None:
         """Until a new kernel answers; it has forgotten all that the one before knew."""
-        self._is_new = False
-        self.disconnect()
-        self._connect()
-        self._until(self._answers, seconds, "the kernel's first answer", nudge=_NUDGE)
+        before = len(self.exits)
+        self._until(lambda: self._answers(before), seconds, "the kernel's first answer", nudge=_NUDGE)
 
     def lose(self, status: int) -> None:
         """The kernel has ended, and with it whatever ran."""
+        self.take()
         self.exits.append(status)
         self.forget()
 
@@ -173,6 +178,7 @@ class Notebook:
         """There is another kernel."""
         self.pid = pid
         self._is_new = True
+        self._last = None
 
     def end(self) -> None:
         """The VM is gone."""
@@ -195,10 +201,16 @@ class Notebook:
         self._channels = Channels(self.vm.desk.context, self.connection, self.vm.root, session)
         self._session = self._channels.session
 
-    def _answers(self) -> bool:
+    def _answers(self, exits: int) -> bool:
         """Both channels work: an answer has come on one and anything at all on the other."""
-        if not (self._alive and self._seen):
-            self._ask_for_life()
+        if len(self.exits) - exits >= _RESTARTS:
+            raise RuntimeError(f"kernels do not live long enough to answer: {self.exits[exits:]}")
+        if self._is_new:
+            self._is_new = False
+            self.disconnect()
+            self._connect()
+        if self._channels is not None and not (self._alive and self._seen):
+            self._channels.send("shell", "kernel_info_request", {})
         return bool(self._alive and self._seen)
 
     def _ask_for_life(self) -> str:

@@ -41,11 +41,13 @@ class Server:
         self._line = line
         self._memory = memory
         self._kernels: dict[str, _Kernel] = {}
+        self._ends = False
         self._poll = select.poll()
         self._poll.register(line, select.POLLIN)
         self._verbs: dict[str, Callable[..., Any]] = {
             "attach": self._attach,
             "detach": system.detach,
+            "end": self._end,
             "exhaust": self._exhaust,
             "expect": self._expect,
             "hello": lambda: None,
@@ -55,8 +57,8 @@ class Server:
         }
 
     def serve(self) -> None:
-        """Until the desk lets go of the line."""
-        while True:
+        """Until the desk lets go of the line, or says that this is the end."""
+        while not self._ends:
             ready = {descriptor for descriptor, _ in self._poll.poll()}
             for name, kernel in list(self._kernels.items()):
                 if kernel.handle in ready:
@@ -120,6 +122,12 @@ class Server:
         with suppress(ProcessLookupError):
             (os.killpg if group else os.kill)(self._kernels[name].pid, number)
 
+    def _end(self) -> None:
+        """All processes but this one and the first are as good as dead when this returns; nothing is started again."""
+        self._ends = True
+        with suppress(ProcessLookupError):
+            os.kill(-1, signal.SIGKILL)
+
     def _attach(self, tree: int, target: str) -> None:
         system.attach(tree, target)
 
@@ -138,12 +146,15 @@ class Server:
         os.waitpid(hog, 0)
 
     def _take_all(self) -> None:
+        """Page by page, until somebody has been killed for it; what that one leaves is enough for the last page."""
         assert self._memory is not None
+        before = self._memory.kills()
         _offer(os.getpid(), first=False)
         self._memory.join()
         taken = []
-        while True:
+        while self._memory.kills() == before:
             taken.append(os.urandom(_PAGE))
+        signal.pause()
 
 
 def _offer(pid: int, *, first: bool) -> None:

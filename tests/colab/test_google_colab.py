@@ -185,6 +185,8 @@ def test_drive_can_be_mounted_for_reading_only(notebook: Notebook) -> None:
     error = failure(notebook, "open('/content/drive/MyDrive/a', 'w')")
     assert error is not None
     assert f"[Errno {errno.EROFS}]" in error[1]
+    notebook.run("drive.mount('/content/drive', force_remount=True)")
+    write(notebook, "a")
 
 
 def test_the_weather_on_drive_changes_before_and_after_the_mount(notebook: Notebook) -> None:

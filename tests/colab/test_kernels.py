@@ -172,8 +172,10 @@ def test_a_kernel_goes_on_without_its_browser(notebook: Notebook) -> None:
 
 
 def test_a_cell_that_ended_without_a_browser_ended_unseen(notebook: Notebook) -> None:
-    go_on = "while not os.path.exists('/content/go'): pass\nopen('/content/done', 'w').close()"
-    cell = notebook.start(f"import os; print('it runs')\n{go_on}").until("it runs")
+    cell = notebook.start("import os; print('it runs')\nwhile not os.path.exists('/content/go'): pass")
+    cell.until("it runs")
+    # The second cell begins when the first has been answered for.
+    notebook.start("open('/content/done', 'w').close()")
     notebook.disconnect()
     notebook.vm.path("/content/go").touch()
     notebook.vm.desk.until(notebook.vm.path("/content/done").exists, 10, "the end", nudge=0.01)

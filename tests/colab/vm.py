@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import shutil
-import signal
 import socket
 from collections import deque
 from contextlib import ExitStack
@@ -44,6 +43,7 @@ class Vm:
         """Where Drive is mounted, as the VM sees it."""
         self.notebooks: list[Notebook] = []
         self.is_gone = False
+        self._writable_again = False
         self._answers: deque[dict[str, Any]] = deque()
         self._line, its_line = parcels.pair()
         self._line.settimeout(_LONGEST)
@@ -92,7 +92,8 @@ class Vm:
             parts.callback(self.desk.zygote.end, self._pid)
             # Whoever waits for an answer of DriveFS cannot die before it has one, or DriveFS is gone.
             parts.callback(self.drive.unmount)
-            parts.callback(os.kill, self._pid, signal.SIGKILL)
+            # None of its processes may come to see that DriveFS is gone.
+            self.order("end")
             self.is_gone = True
 
     def fill_disk(self, leave: int = 0) -> None:
@@ -125,9 +126,11 @@ class Vm:
     def mount(self, mountpoint: str, *, readonly: bool = False) -> None:
         """What `drive.mount` does once the user has agreed."""
         self.unmount()
-        self.weather(erofs=readonly)
         self.drive.mount()
         self.mountpoint = mountpoint
+        if readonly and not self.drive.conditions.erofs:
+            self._writable_again = True
+            self.weather(erofs=True)
         tree = system.tree_of(self.drive.mountpoint)
         try:
             self.order("attach", tree, target=mountpoint)
@@ -140,6 +143,9 @@ class Vm:
             self.order("detach", target=self.mountpoint)
             self.drive.unmount()
             self.mountpoint = None
+        if self._writable_again:
+            self._writable_again = False
+            self.weather(erofs=False)
 
     def start(self, notebook: Notebook) -> None:
         """A kernel for a notebook that has none."""

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-__all__ = ["opened", "run", "served", "why_no_browser"]
+__all__ = ["PROJECT", "opened", "run", "served", "why_no_browser"]
 
 PROJECT = Path(__file__).parents[2]
 _OPTIONS = (

@@ -56,6 +56,7 @@ def run(code: str, tmp_path: Path, *more: Path) -> str:
 STATEMENTS = [
     "from google.colab import drive; print(drive.__name__)",
     "from google.colab import drive as d, auth; print(d.__name__)",
+    "from google.colab import drive\nimport google_auth_httplib2 as h\nassert h.Request\nprint(drive.__name__)",
     "import google.colab; print(google.colab.drive.__name__)",
     "import google.colab.drive; print(google.colab.drive.__name__)",
     "import google.colab.drive as d; print(d.__name__)",
@@ -131,6 +132,14 @@ def test_where_there_is_a_real_one_it_is_the_one(code: str, tmp_path: Path) -> N
         real,
     )
     assert said.split("\n") == ["google.colab.drive", "imported"]
+
+
+def test_a_real_one_that_cannot_be_imported_says_why(tmp_path: Path) -> None:
+    """It lacks a package of its own, say; nothing stands in for it then, or nobody would ever find out."""
+    real = google_colab.write(tmp_path / "colab")
+    (real / "google" / "colab" / "__init__.py").write_text("import pexpect_that_is_missing\n")
+    code = "try:\n    from google.colab import drive\nexcept ModuleNotFoundError as error:\n    print(error.name)\n"
+    assert run(code, tmp_path, real) == "pexpect_that_is_missing"
 
 
 def test_it_can_be_taken_away_again(tmp_path: Path) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from colab_shims.browsing import opened, run, served, why_no_browser
+from colab_shims.browsing import PROJECT, opened, run, served, why_no_browser
 
 pytestmark = pytest.mark.slow
 
@@ -18,7 +21,19 @@ asking.use(forms_if_possible())
 importing.install()
 """
 MOUNT = "from google.colab import drive\ndrive.mount({point!r})"
-TAKE_OVER = "print('taken over:', asking.takeover('digits', 'session k3f9a2 on vm-1, since step 7'))"
+SET_UP = "import colab_resume\nrun = colab_resume.setup('digits', remote={remote!r}, store={store!r}, every=1)"
+
+# Another tab, which works on the run until its input ends.
+OTHER = """
+import sys
+import colab_resume
+run = colab_resume.setup("digits", remote=sys.argv[1], store=sys.argv[2], every=1)
+for step in run.steps(1):
+    pass
+run.flush(60)
+print("ready", flush=True)
+sys.stdin.read()
+"""
 
 
 @pytest.fixture
@@ -26,14 +41,28 @@ def page(tmp_path: Path) -> Iterator[Any]:
     """A notebook with three cells, the first of which has been run."""
     if why := why_no_browser():
         pytest.skip(why)
-    cells = [BEGIN, MOUNT.format(point=str(tmp_path / "drive")), TAKE_OVER]
+    cells = [BEGIN, MOUNT.format(point=str(tmp_path / "drive"))]
+    cells += [SET_UP.format(remote=str(tmp_path / "remote"), store=str(tmp_path / "store"))]
     with served(tmp_path, cells) as address, opened(address) as page:
         run(page, 0)
         yield page
 
 
+@pytest.fixture
+def other_tab(tmp_path: Path) -> Iterator[None]:
+    """A session that holds the run while the test runs."""
+    command = [sys.executable, "-c", OTHER, str(tmp_path / "remote"), str(tmp_path / "others store")]
+    env = dict(os.environ) | {"PYTHONPATH": str(PROJECT)}
+    with subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        while (line := process.stdout.readline()).strip() != "ready":
+            assert line
+        yield
+        process.kill()
+
+
 def test_answers_given_between_cells_are_found_when_the_cell_runs_again(page: Any, tmp_path: Path) -> None:
-    """A folder to stand for Drive, then a takeover; neither counts before the click, nor twice."""
+    """A folder to stand for Drive; it counts from the click on."""
     output = run(page, 1)
     assert "fill in the form above\n  -> then run this cell again" in output.inner_text()
     assert "Traceback" not in output.inner_text()
@@ -52,10 +81,15 @@ def test_answers_given_between_cells_are_found_when_the_cell_runs_again(page: An
     assert f"{tmp_path / 'chosen'} stands for Google Drive" in run(page, 1).inner_text()
     assert (tmp_path / "drive" / "MyDrive").resolve() == tmp_path / "chosen"
 
+
+def test_a_run_that_another_tab_works_on_is_taken_over_after_a_click(page: Any, other_tab: None) -> None:
+    """setup() refuses as ever, and shows the form; after the click the same cell goes on."""
     output = run(page, 2)
-    assert "taken over: False" in output.inner_text()
-    assert "run 'digits': session k3f9a2 on vm-1, since step 7." in output.inner_text()
+    assert "RunInUse" in output.inner_text()
+    assert "that session stops writing and keeps its checkpoints" in output.inner_text()
     output.get_by_role("button", name="take over").click()
     output.get_by_text("Noted. Now run this cell again.").wait_for()
-    assert "taken over: True" in run(page, 2).inner_text()
-    assert "taken over: False" in run(page, 2).inner_text()
+    text = run(page, 2).inner_text()
+    assert "Error" not in text
+    assert "RunInUse" not in text
+    assert "digits" in text

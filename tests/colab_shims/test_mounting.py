@@ -96,7 +96,7 @@ FAILURES: dict[str, tuple[Callable[[], Exception], type[RemoteError], str, str]]
     "an unticked box": (
         lambda: message_error("Error: credential propagation was unsuccessful"),
         RemoteUnavailable,
-        "credential propagation was unsuccessful",
+        "got no credentials for it (MessageError: Error: credential propagation was unsuccessful)",
         "every box of the consent window ticked",
     ),
     "declined": (lambda: message_error("Error: declined"), RemoteUnavailable, "front end refused", "ticked"),

@@ -11,6 +11,7 @@ from colab_resume.colab.place import Kind, Place
 from colab_resume.colab.storage import DRIVE_CHOICE, Storage, choose_storage
 from colab_resume.errors import UsageError
 
+DISK = Path("/home/me/.colab_resume")
 MOUNTED = Path("/content/gdrive")
 
 
@@ -18,7 +19,7 @@ def chosen(
     kind: Kind, choices: Path, *, can_ask: bool = True, drive: bool = True, mounted: Path | None = None
 ) -> Storage:
     place = Place(kind=kind, can_ask=can_ask)
-    return choose_storage(place, drive=drive, choices=Choices(choices), mounted=lambda: mounted)
+    return choose_storage(place, drive=drive, disk=DISK, choices=Choices(choices), mounted=lambda: mounted)
 
 
 def test_a_hosted_colab_gets_drive(tmp_path: Path) -> None:

@@ -66,8 +66,8 @@ def test_the_whole_picture_is_said_in_words() -> None:
     """For who cannot see it: how many sessions, what there was of what, how the last one is."""
     picture = drawn(STORY)
     told = (
-        "4 sessions over time: training, 41 min; saving 48 times, 32 s; lost, 135 steps, 3 min 22 s; silence, 3 days; "
-        "the last one lives."
+        "4 sessions over time: training, 41 min; saving 48 times, 32.0 s; lost, 135 steps, 3 min 22 s; "
+        "silence, 3 days; the last one lives."
     )
     assert (picture.get("role"), picture.get("aria-label"), picture.findtext(f"{SVG}title")) == ("img", told, told)
 
@@ -76,7 +76,7 @@ def test_the_legend_names_what_occurs_and_no_more() -> None:
     """Each stretch with its amount, each kind of end with its mark."""
     assert texts(drawn(STORY))[-8:] == [
         "training, 41 min",
-        "saving 48 times, 32 s",
+        "saving 48 times, 32.0 s",
         "lost, 135 steps, 3 min 22 s",
         "silence, 3 days",
         "lives",
@@ -121,6 +121,23 @@ def test_many_sessions_go_on_in_further_rows() -> None:
     assert [sum(piece.life is not None for piece in row.pieces) for row in rows] == [20] * 5
     assert len(list(drawn(MANY).iter(f"{SVG}title"))) == 101
     assert len(timeline_svg(MANY, now=NOW)) < 150_000
+
+
+def test_a_full_row_with_long_silences_has_room_for_all() -> None:
+    """One long session, nineteen short ones, and only some of the silences between them are broken."""
+    begins = [700 * n + 10**7 * min(n, 4) for n in range(20)]
+    story = [life(0, 10**6), *(life(begin, 650) for begin in begins[1:])]
+    (row,) = rows_of(story, BEGAN + begins[-1] + 700)
+    assert sum(piece.broken for piece in row.pieces) == 4
+    assert min(piece.width for piece in row.pieces if piece.life) >= 2.19
+    assert sum(piece.width for piece in row.pieces) == pytest.approx(100)
+
+
+def test_what_was_lost_is_seen_however_little_it_was() -> None:
+    """A step of a day is no thinner than 3 px where the picture is at its narrowest."""
+    rects = list(drawn([replace(life(0, 86400), lost_steps=1, lost_seconds=0.01)], BEGAN + 86400).iter(f"{SVG}rect"))
+    (lost,) = [rect for rect in rects if (rect.get("fill") or "").startswith("url(") and rect.get("x") != "-8"]
+    assert float((lost.get("width") or "")[:-1]) * 4 == pytest.approx(3, abs=0.01)
 
 
 def test_nobody_yet_is_said() -> None:

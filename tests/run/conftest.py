@@ -51,7 +51,7 @@ class Place:
         """The process ends in peace, wherever its loops are."""
         for run in self.runs:
             if not run._finished:
-                run._at_exit()
+                run._course.leaving.at_exit()
         self.runs.clear()
 
 

@@ -115,6 +115,33 @@ for x in run.batches(list(range(12))):
     assert max(saved_steps(tmp_path)) == 8
 
 
+_WORKERS = """
+class Data(torch.utils.data.Dataset):
+    def __len__(self):
+        return 40
+    def __getitem__(self, index):
+        threading.Event().wait(0.005)
+        return torch.rand(2)
+
+os.setpgrp()
+loader = torch.utils.data.DataLoader(Data(), 4, num_workers=2, persistent_workers=PERSISTENT)
+for epoch in run.epochs(3):
+    for x in run.batches(loader):
+        if s.n == 3: os.killpg(os.getpgrp(), signal.SIGINT)
+        step()
+"""
+
+
+@pytest.mark.parametrize("persistent", [True, False])
+def test_ctrl_c_leaves_the_workers_to_the_main_process(tmp_path: Path, persistent: bool) -> None:
+    """A terminal and a kernel send it to all of them; a worker that died of it would take the next batch along."""
+    left = script(tmp_path, "import os" + _WORKERS.replace("PERSISTENT", str(persistent)))
+    assert left.returncode in (-2, 130), left.stderr
+    assert "worker" not in left.stderr.lower()
+    assert max(saved_steps(tmp_path)) == 4
+    assert newest_record(tmp_path)["ended"] == "interrupted"
+
+
 def test_ctrl_c_in_the_last_step_comes_through(tmp_path: Path) -> None:
     """All is done and saved then; whoever said stop is obeyed nevertheless."""
     left = script(tmp_path, loop("if s.n == 29: interrupt()"))
@@ -142,8 +169,7 @@ def cell(text):
     print("cell ended with", repr(result.error_in_exec), flush=True)
 cell('''
 import colab_resume
-from colab_resume.colab import cells
-run._leave_cells = cells.watch_cells(run._cell_begins, run._cell_ended)
+run._course.leaving.watch(run._close)
 ''')
 """
 """The run was set up before there was a shell: it watches the cells from now on."""

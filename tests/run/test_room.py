@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -122,3 +124,27 @@ def test_what_an_optimizer_is_going_to_need_is_known_before_its_first_step(
     optimizer.step()
     assert expected == pytest.approx(sum(one.nbytes for one in part.tensors()), rel=0.01)
     assert part.owed_nbytes() == 0
+
+
+@pytest.mark.root
+@pytest.mark.slow
+def test_a_disk_that_is_too_small_is_said_before_the_first_step(tmp_path: Path) -> None:
+    """A real one: nothing would be saved, and the training would be lost with its kernel."""
+    script = f"""
+import logging, sys
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
+import colab_resume
+from run.test_room import training
+logging.basicConfig()
+run = colab_resume.setup("digits", store={str(tmp_path / "small")!r})
+model, optimizer = training()
+run.track(model=model, optimizer=optimizer)
+"""
+    (tmp_path / "small").mkdir()
+    (tmp_path / "train.py").write_text(script)
+    mount = 'mount -t tmpfs -o size=4m tmpfs "$1" && exec "$2" "$3"'
+    arguments = ["sh", str(tmp_path / "small"), sys.executable, str(tmp_path / "train.py")]
+    command = ["unshare", "--mount", "sh", "-c", mount, *arguments]
+    told = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "a checkpoint needs about 3.0 MB, and this machine's disk has" in told.stderr
+    assert "only one can be saved" in told.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -166,3 +167,27 @@ def test_elsewhere_there_is_no_vm_to_give_back(tmp_path: Path, capsys: pytest.Ca
         values.n += 1
     run.finish(disconnect=True)
     assert "no VM to give back" in capsys.readouterr().out
+
+
+class Lagging(MemoryRemote):
+    """Others see what is stored here much later, so that a claim has to be waited for."""
+
+    lag = 600.0
+
+
+def test_a_session_that_closes_waits_for_no_right_to_write(tmp_path: Path) -> None:
+    """The cell run again begins a new one; the old one's mirror ends at once, and sends nothing any more."""
+    remote = Lagging()
+    run = colab_resume.setup("r", store=tmp_path, remote=remote, every=1)
+    values = run.state(n=0)
+    for _ in run.steps(3):
+        values.n += 1
+        if values.n == 2:
+            break
+    for _ in run.steps(3):
+        values.n += 1
+    mirrors = [thread for thread in threading.enumerate() if thread.name == "colab_resume-mirror"]
+    assert len(mirrors) == 1
+    with pytest.raises(NotSafe):
+        run.finish(0.1)
+    assert not [thread for thread in threading.enumerate() if thread.name == "colab_resume-mirror"]

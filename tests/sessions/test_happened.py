@@ -92,6 +92,16 @@ CASES: dict[str, tuple[Kind, str, Happened]] = {
         "it had finished at step 1265, 1 h 22 min ago",
         told(ended("clean"), replace(SAME_MACHINE, oom_kills=1), restarts=[DIED]),
     ),
+    "another process with the same number": (
+        "kernel ended without a word",
+        "the kernel ended without a word 1 h 22 min ago: restarted, crashed or killed",
+        told(LAST, replace(SAME_PROCESS, kernel_started=900.0)),
+    ),
+    "another process lives, and nothing was taken over": (
+        "new VM after silence",
+        "new VM: the last one went silent 15:23:51, 20 s ago",
+        told(replace(LAST, heartbeat=NOW - 20), NEW_VM),
+    ),
     "restarted by hand": (
         "kernel restarted",
         "the kernel was restarted; the last sign of life was 1 h 22 min ago",
@@ -170,6 +180,11 @@ CASES: dict[str, tuple[Kind, str, Happened]] = {
         "new VM after silence",
         "new VM: the last one went silent 14:02:11, 1 h 22 min ago",
         told(LAST, replace(SAME_MACHINE, endpoint="m-s-1")),
+    ),
+    "a script on a new VM": (
+        "new VM after silence",
+        "new VM: the last one went silent 14:02:11, 1 h 22 min ago",
+        told(LAST, replace(NEW_VM, place="Google Colab, in a script")),
     ),
     "another container on the same machine": (
         "new VM after silence",
@@ -334,7 +349,9 @@ def test_what_the_present_session_wrote_itself_is_no_session_before() -> None:
     assert told(LAST, NEW_VM, NEW_VM).kind == "new VM after silence"
 
 
-WORDS = st.text(max_size=20).filter(str.isprintable) | st.sampled_from(["{at}", "{0}", "%s", "{", "Google Colab"])
+WORDS = st.text(st.characters(categories=["L", "N", "P", "S"]), max_size=20) | st.sampled_from(
+    ["{at}", "{0}", "%s", "{", "Google Colab", "a b"]
+)
 TIMES = st.floats(0, 253402300799, allow_nan=False)
 
 

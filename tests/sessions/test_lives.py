@@ -79,6 +79,28 @@ def test_a_session_that_gave_a_sign_of_life_just_now_may_live() -> None:
     assert (life.lives, life.lost_steps) == (False, 100)
 
 
+def test_who_was_succeeded_does_not_live() -> None:
+    """Killed a moment ago, and another one has begun since; who gave a sign of life after that was only taken over."""
+    heir = session("bbbbbb", begun=2020, beat=2020, step=900, restored="0000000900-aaaaaa", number=2)
+    assert [life.lives for life in lives([FIRST, heir], now=2060)] == [False, True]
+    rival = replace(heir, started=1990.0)
+    assert [life.lives for life in lives([FIRST, rival], now=2060)] == [True, True]
+
+
+def test_a_session_that_ended_before_it_began_costs_nobody_anything() -> None:
+    """It died while it looked for a checkpoint: how much the one before had lost, the one after tells."""
+    stillborn = session("aabbcc", begun=2500, beat=2500, step=0)
+    found = lives([FIRST, stillborn, SECOND], now=NOW, restorable=1300)
+    assert [(life.lost_steps, life.first_step, life.last_step) for life in found] == [
+        (100, 0, 1000),
+        (0, 0, 0),
+        (0, 900, 1300),
+    ]
+    # One that knew its number had looked, and found nothing.
+    begun = replace(stillborn, number=2)
+    assert [life.lost_steps for life in lives([FIRST, begun, SECOND], now=NOW, restorable=1300)] == [1000, 0, 0]
+
+
 def test_nothing_is_known_of_nobody() -> None:
     """An empty run has no lives."""
     assert lives([], now=NOW) == ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import signal
 from collections.abc import Callable
 from types import MethodType
 from typing import Any, TypeGuard
@@ -26,6 +27,8 @@ class _WorkerStart:
         self._user = user
 
     def __call__(self, worker: int) -> None:
+        # Ctrl-C reaches all processes of a terminal or a kernel. Here the main process decides: at the end of its step.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         info = get_worker_info()
         if info is not None:
             tell_worker(info, dataset=info.dataset.data)  # type: ignore[attr-defined]

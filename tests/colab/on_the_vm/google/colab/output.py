@@ -8,7 +8,7 @@ from typing import Any
 
 from google.colab import _message
 
-__all__ = ["clear", "enable_custom_widget_manager", "eval_js", "disable_custom_widget_manager", "register_callback"]
+__all__ = ["clear", "disable_custom_widget_manager", "enable_custom_widget_manager", "eval_js", "register_callback"]
 
 _functions: dict[str, Callable[..., Any]] = {}
 
