@@ -21,6 +21,9 @@ from colab_resume.checkpoints.store import Store
 from colab_resume.durable import make_folder
 from colab_resume.errors import StoreError
 
+# A file system that was shut down lives on as long as any mount namespace has it, such as that of another test.
+pytestmark = pytest.mark.xdist_group("machine")
+
 EXT4_IOC_SHUTDOWN, NO_LOG_FLUSH = 0x8004587D, 2
 
 

@@ -85,8 +85,8 @@ def test_answers_given_between_cells_are_found_when_the_cell_runs_again(page: An
 def test_a_run_that_another_tab_works_on_is_taken_over_after_a_click(page: Any, other_tab: None) -> None:
     """setup() refuses as ever, and shows the form; after the click the same cell goes on."""
     output = run(page, 2)
-    assert "RunInUse" in output.inner_text()
-    assert "that session stops writing and keeps its checkpoints" in output.inner_text()
+    output.get_by_text("RunInUse").first.wait_for()
+    output.get_by_text("that session stops writing and keeps its checkpoints").wait_for()
     output.get_by_role("button", name="take over").click()
     output.get_by_text("Noted. Now run this cell again.").wait_for()
     text = run(page, 2).inner_text()

@@ -174,7 +174,7 @@ class Notebook:
         content = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
         content.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
         nbformat.write(content, self.path)
-        page.set_default_timeout(120_000)
+        page.set_default_timeout(240_000)
         page.goto(f"{address}/notebooks/{self.path.name}")
         page.wait_for_selector(front.cell)
         page.wait_for_function(front.ready)

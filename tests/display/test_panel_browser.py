@@ -13,7 +13,7 @@ from display.panel_scene import MOMENTS, later
 from playwright.sync_api import Browser, Page
 
 # One browser at a time.
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser"), pytest.mark.timeout(600)]
 
 CELLS = [
     "from panel_scene import Scene\nscene = Scene('first run')",
