@@ -19,6 +19,7 @@ from .colab.storage import choose_storage
 from .display.forms import forms_if_possible
 from .errors import UsageError
 from .remotes import Remote
+from .remotes.folder import FolderRemote
 from .remotes.opening import open_remote
 from .remotes.prefixed import PrefixedRemote
 from .remotes.retrying import Retrying
@@ -66,15 +67,18 @@ def open_site(
 ) -> Site:
     """Mount, sign in and open what is needed for that. Raises `UsageError` and `RemoteError` with what to do."""
     _choose_who_asks(where.place)
-    given, line, mount = remote, "", None
+    given, line = remote, ""
     if remote is None:
         storage = choose_storage(where.place, drive=drive, disk=where.store.parent)
-        remote, line, mount = storage.remote, storage.line, storage.mount
-    if remote is None:
-        return Site(address=where, given=given, remote=None, line=line)
+        line = storage.line
+        if storage.remote is None:
+            return Site(address=where, given=given, remote=None, line=line)
+        remote = storage.remote if storage.confirms else FolderRemote(storage.remote, confirms=False)
+        if storage.mount is not None:
+            mount_drive(storage.mount)
     if isinstance(remote, (str, Path)):
         line = line or f"checkpoints go to {remote}"
-        remote = _opened(remote, where, mount)
+        remote = _opened(remote, where)
     limited = remote if upload_limit is None else Throttled(remote, bytes_per_second(upload_limit))
     return Site(
         address=where,
@@ -85,9 +89,8 @@ def open_site(
     )
 
 
-def _opened(remote: str | Path, where: Address, mount: Path | None) -> Remote:
-    point = mount or drive_point(Path(remote))
-    if where.place.kind is Kind.COLAB and point is not None:
+def _opened(remote: str | Path, where: Address) -> Remote:
+    if where.place.kind is Kind.COLAB and (point := drive_point(Path(remote))) is not None:
         mount_drive(point)
     authenticate_for(remote, where.place)
     # Uploads that a restart of the kernel interrupts go on from there.

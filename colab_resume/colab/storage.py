@@ -37,6 +37,8 @@ class Storage:
     remote: Path | None
     line: str
     mount: Path | None = None
+    confirms: bool = True
+    """Whether what lies there survives this machine for certain; else nothing there is called safe."""
 
 
 def choose_storage(
@@ -94,6 +96,7 @@ def _to_be_mounted(place: Place) -> Storage:
 def _kaggle() -> Storage:
     return Storage(
         remote=_KAGGLE / FOLDER,
+        confirms=False,
         line=f"checkpoints go to {_KAGGLE / FOLDER}: they survive the kernel, and the session only if "
         'Persistence is set to "Files only" (Settings), or as output of Save Version',
     )

@@ -13,7 +13,9 @@ from run.conftest import Place
 from vm import live
 
 import colab_resume
+from colab_resume.colab.place import Kind, Place
 from colab_resume.errors import NotSafe, RunInUse, UsageError
+from colab_resume.site import Address, open_site
 from colab_resume.testing import MemoryRemote
 
 __all__: list[str] = []
@@ -30,6 +32,16 @@ def test_a_run_needs_a_name_where_the_notebook_has_none(tmp_path: Path, monkeypa
     run = colab_resume.setup(store=tmp_path)
     assert run.name == "cats and dogs"
     run.finish()
+
+
+def test_what_may_not_survive_is_never_called_safe(tmp_path: Path) -> None:
+    """On Kaggle the working folder outlives the session only if the user has said so there, which nobody can see."""
+    kaggle = Address(name="r", store=tmp_path / "r", place=Place(kind=Kind.KAGGLE))
+    site = open_site(kaggle, drive=True, remote=None, upload_limit=None)
+    assert site.remote is not None
+    assert not site.remote.confirms
+    assert "Persistence" in site.line
+    assert "Drive" not in site.remote_name
 
 
 def test_other_words_are_refused_with_what_they_would_change(place: Place, tmp_path: Path) -> None:
