@@ -13,7 +13,7 @@ from run.conftest import Place
 from vm import live
 
 import colab_resume
-from colab_resume.colab.place import Kind, Place
+from colab_resume.colab import place as places
 from colab_resume.errors import NotSafe, RunInUse, UsageError
 from colab_resume.site import Address, open_site
 from colab_resume.testing import MemoryRemote
@@ -36,7 +36,7 @@ def test_a_run_needs_a_name_where_the_notebook_has_none(tmp_path: Path, monkeypa
 
 def test_what_may_not_survive_is_never_called_safe(tmp_path: Path) -> None:
     """On Kaggle the working folder outlives the session only if the user has said so there, which nobody can see."""
-    kaggle = Address(name="r", store=tmp_path / "r", place=Place(kind=Kind.KAGGLE))
+    kaggle = Address(name="r", store=tmp_path / "r", place=places.Place(kind=places.Kind.KAGGLE))
     site = open_site(kaggle, drive=True, remote=None, upload_limit=None)
     assert site.remote is not None
     assert not site.remote.confirms
