@@ -377,10 +377,7 @@ class Saving:
         self._leave_record()  # the remote may be away, and the kernel be killed before it is back
 
     def _leave_record(self) -> None:
-        try:
-            self.record.save(self.store.sessions)
-        except StoreError as error:
-            self.writer.problem = f"this disk does not take the session's record: {error}"
+        self.writer.problem = self._presence.write(self.record, self.store.sessions) or self.writer.problem
 
     def close(self, timeout: float | None) -> None:
         """Finish what is in hand and let go of everything; what fails now is in `problems`. Again is harmless."""
