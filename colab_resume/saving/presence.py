@@ -6,8 +6,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
-from ..errors import RemoteError, RemoteUnavailable
+from ..errors import RemoteError, StoreError, RemoteUnavailable
 from ..remotes import Remote
 from ..sessions.identity import Ending, SessionRecord, begin_session
 from ..sessions.kernel_log import kernel_restarts
@@ -84,6 +85,14 @@ class Presence:
     def end(self, last: SessionRecord, how: Ending, error: str) -> None:
         """From now on the record says that this session has ended; `last` is its last sign of life."""
         self.record = last.end(how, time.time(), error=error)
+
+    def write(self, record: SessionRecord, folder: Path) -> str:
+        """Put a record of this session on the disk; why that is not possible, empty if it was."""
+        try:
+            record.save(folder)
+        except StoreError as error:
+            return f"this disk does not take the session's record: {error}"
+        return ""
 
     def go_on(self, step: int) -> None:
         """If it had been taken for ended, it was not."""

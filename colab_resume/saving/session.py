@@ -118,11 +118,8 @@ class Saving:
         self.limit = SessionLimit(self.options.limit_seconds, began=found.began_here)
         self._presence.begin(found)
         self.writer = Writer(self.store, self.journal, self._written)
-        try:
-            # What comes next may kill the kernel before anything else is written, as too large a batch does.
-            self.record.save(self.store.sessions)
-        except StoreError as error:
-            self.writer.problem = f"this disk does not take the session's record: {error}"
+        # What comes next may kill the kernel before anything else is written, as too large a batch does.
+        self._leave_record()
         self.mirror: Mirroring = NoMirror() if remote is None else Mirror(self._replica(remote))
 
     def _replica(self, remote: Remote) -> Replica:
@@ -357,8 +354,8 @@ class Saving:
         if self.writer.disturbed:
             raise NotSafe("the state changed while it was copied", hint="it is saved again at the next boundary")
         self.journal.sync()
-        left = None if timeout is None else max(0.0, timeout - (time.monotonic() - begin))
         self.mend()
+        left = None if timeout is None else max(0.0, timeout - (time.monotonic() - begin))
         self.mirror.flush(left, mend=self.mend)
 
     def mend(self) -> None:
@@ -377,6 +374,10 @@ class Saving:
     def end(self, how: Ending, *, error: str = "") -> None:
         """From now on the record says that this session has ended, how, and by what error."""
         self._presence.end(self.record, how, error)
+        self._leave_record()  # the remote may be away, and the kernel be killed before it is back
+
+    def _leave_record(self) -> None:
+        self.writer.problem = self._presence.write(self.record, self.store.sessions) or self.writer.problem
 
     def close(self, timeout: float | None) -> None:
         """Finish what is in hand and let go of everything; what fails now is in `problems`. Again is harmless."""

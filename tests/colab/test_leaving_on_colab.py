@@ -91,6 +91,20 @@ def test_what_an_interrupt_waits_for_can_be_skipped(desk: Desk) -> None:
     assert status(notebook)["restored"] == 8
 
 
+def test_how_a_training_ended_is_known_though_its_kernel_died_while_drive_was_away(desk: Desk) -> None:
+    """It stands on the VM's disk before anybody waits for Drive."""
+    vm = desk.boot()
+    notebook = vm.open("digits.ipynb")
+    cell = train(notebook, meet=[["step", 8]])
+    until_at(notebook, "step", 8)
+    vm.weather(offline=True)
+    notebook.interrupt()
+    cell.until("waiting up to 20 s")
+    notebook.kill()
+    vm.weather(offline=False)
+    assert status(notebook)["kinds"][-1] == "stopped by the user"
+
+
 def test_an_exception_is_shown_unchanged_however_often(desk: Desk, undisturbed: dict[str, Any]) -> None:
     """The user's own error and lines, in each run of the cell; each is noted as what it was."""
     notebook = desk.boot().open("digits.ipynb")
