@@ -82,7 +82,9 @@ def test_a_restart_by_hand_keeps_the_vm_and_nothing_in_memory(notebook: Notebook
     file, pid = notebook.value("ipykernel.get_connection_file()"), notebook.pid
     content = notebook.vm.path(file).read_text()
     notebook.restart()
-    assert notebook.exits[0] in (0, -signal.SIGTERM)
+    # ipykernel 6.17.1 may find its own output thread in its way when it ends: Python then aborts, or it waits for the
+    # second means.
+    assert notebook.exits[0] in (0, -signal.SIGTERM, -signal.SIGABRT)
     assert notebook.run("print('here' in globals())").text == "False\n"
     notebook.run("import ipykernel, os")
     assert notebook.value("ipykernel.get_connection_file()") == file

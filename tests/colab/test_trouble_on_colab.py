@@ -150,7 +150,7 @@ def test_a_script_uses_what_is_mounted_and_cannot_mount(desk: Desk, mounted: boo
     assert "left to do []" in cell.text
     assert steps_on_drive(desk)[-1] == 7
     [record] = records_in(desk.cloud / "colab_resume" / "story" / "sessions").values()
-    assert (record.ended, record.place) == ("exited", "Google Colab, in a script")
+    assert (record.ended, record.place) == ("exited", "Google Colab")
 
 
 def test_another_gpu_is_told_with_what_it_means(desk: Desk) -> None:
