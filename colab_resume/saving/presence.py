@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from ..errors import RemoteError, StoreError, RemoteUnavailable
+from ..errors import RemoteError, RemoteUnavailable, StoreError
 from ..remotes import Remote
 from ..sessions.identity import Ending, SessionRecord, begin_session
 from ..sessions.kernel_log import kernel_restarts
