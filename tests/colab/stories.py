@@ -323,8 +323,9 @@ class Story:
             self.said.append(f"from now on: {name}")
 
     def _browser(self, cell: Cell, place: list[Any]) -> None:
-        """Closed, until something else happens or the cell has ended."""
-        self._notebook.disconnect()
+        """Closed, until something else happens or the cell has ended; not before somebody could allow the mount."""
+        if place[0] != "before setup":
+            self._notebook.disconnect()
 
     def _full_disk(self, cell: Cell, place: list[Any]) -> None:
         self._begin_trouble("full disk", lambda: self._vm.fill_disk(leave=32 << 10))
