@@ -181,6 +181,8 @@ class Story:
                 break
         self._let_it_end(cell)
         self._check_told(before)
+        if cell.error and any(f"a mistake of the user's at ['{place}'" in cell.error[1] for place in _IN_A_LOOP):
+            self._ends("failed")  # also if something else was to happen first, and came too late
 
     def _code(self, *, takeover: bool = False, **plan: Any) -> str:
         plan = {"workers": self._workers, "pace": self._pace} | plan

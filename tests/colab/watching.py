@@ -46,7 +46,8 @@ def began_by_on_drive(desk: Desk, kind: str) -> None:
     folder = desk.cloud / "colab_resume" / "story" / "sessions"
 
     def newest() -> str:
-        return max(records_in(folder).values(), key=lambda record: record.started).began_by if folder.is_dir() else ""
+        found = records_in(folder).values()
+        return max(found, key=lambda record: record.started).began_by if found else ""
 
     desk.until(lambda: newest() == kind, 30, f"{kind!r} in a record on Drive", nudge=0.05)
 
