@@ -264,11 +264,8 @@ class Story:
     def _take_result(self, line: dict[str, Any]) -> None:
         if "result" in line:
             self.result = line["result"]
-            self._present_fate().ends = {"clean"}
+            self._here()[-1].ends = {"clean"}
             assert (line["threads"], line["children"]) == ([], []), {**line, "result": ""}
-
-    def _present_fate(self) -> Fate:
-        return list(self._fates.values())[-1]
 
     def _here(self) -> list[Fate]:
         """Sessions of the kernel that runs now."""
@@ -399,6 +396,12 @@ class Story:
         if cell.state == "running":
             assert tried.error is not None, tried.report()
             assert tried.error[0] in ("RunInUse", "StoreError"), tried.report()
+        elif tried.error is None:
+            # It came too late: the first one had ended, and so this is simply the next session.
+            session, kind = other.value("[run.status().session, run.status().lives[-1].why]")
+            other.run("run.finish()")
+            self._told_of[session] = kind
+            self._fates[session] = Fate(vm=self._vm.plan.name, pid=other.pid, ends={"clean"})
 
     def _takeover(self, cell: Cell, place: list[Any]) -> None:
         """Another notebook, on a VM of its own, goes on with the run; the first one writes nothing any more."""
