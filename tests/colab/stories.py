@@ -181,6 +181,8 @@ class Story:
                 break
         self._let_it_end(cell)
         self._check_told(before)
+        if cell.error and any(f"a mistake of the user's at ['{place}'" in cell.error[1] for place in _IN_A_LOOP):
+            self._ends("failed")  # also if something else was to happen first, and came too late
 
     def _code(self, *, takeover: bool = False, **plan: Any) -> str:
         plan = {"workers": self._workers, "pace": self._pace} | plan
@@ -262,11 +264,8 @@ class Story:
     def _take_result(self, line: dict[str, Any]) -> None:
         if "result" in line:
             self.result = line["result"]
-            self._present_fate().ends = {"clean"}
+            self._here()[-1].ends = {"clean"}
             assert (line["threads"], line["children"]) == ([], []), {**line, "result": ""}
-
-    def _present_fate(self) -> Fate:
-        return list(self._fates.values())[-1]
 
     def _here(self) -> list[Fate]:
         """Sessions of the kernel that runs now."""
@@ -323,8 +322,9 @@ class Story:
             self.said.append(f"from now on: {name}")
 
     def _browser(self, cell: Cell, place: list[Any]) -> None:
-        """Closed, until something else happens or the cell has ended."""
-        self._notebook.disconnect()
+        """Closed, until something else happens or the cell has ended; not before somebody could allow the mount."""
+        if place[0] != "before setup":
+            self._notebook.disconnect()
 
     def _full_disk(self, cell: Cell, place: list[Any]) -> None:
         self._begin_trouble("full disk", lambda: self._vm.fill_disk(leave=32 << 10))
@@ -396,6 +396,12 @@ class Story:
         if cell.state == "running":
             assert tried.error is not None, tried.report()
             assert tried.error[0] in ("RunInUse", "StoreError"), tried.report()
+        elif tried.error is None:
+            # It came too late: the first one had ended, and so this is simply the next session.
+            session, kind = other.value("[run.status().session, run.status().lives[-1].why]")
+            other.run("run.finish()")
+            self._told_of[session] = kind
+            self._fates[session] = Fate(vm=self._vm.plan.name, pid=other.pid, ends={"clean"})
 
     def _takeover(self, cell: Cell, place: list[Any]) -> None:
         """Another notebook, on a VM of its own, goes on with the run; the first one writes nothing any more."""

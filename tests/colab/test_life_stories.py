@@ -18,7 +18,7 @@ __all__: list[str] = []
 
 pytestmark = [pytest.mark.root, pytest.mark.slow, pytest.mark.xdist_group("machine")]
 
-_STORIES = int(os.environ.get("COLAB_RESUME_STORIES", "8"))
+_STORIES = int(os.environ.get("COLAB_RESUME_STORIES", "6"))
 
 
 @pytest.mark.parametrize("seed", range(_STORIES))
