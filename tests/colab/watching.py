@@ -46,14 +46,8 @@ def began_by_on_drive(desk: Desk, kind: str) -> None:
     folder = desk.cloud / "colab_resume" / "story" / "sessions"
 
     def newest() -> str:
-<<<<<<< HEAD
-        found = records_in(folder).values() if folder.is_dir() else ()
-        record = max(found, key=lambda record: record.started, default=None)
-        return record.began_by if record is not None else ""
-=======
         found = records_in(folder).values()
         return max(found, key=lambda record: record.started).began_by if found else ""
->>>>>>> stories
 
     desk.until(lambda: newest() == kind, 30, f"{kind!r} in a record on Drive", nudge=0.05)
 
