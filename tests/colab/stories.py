@@ -283,7 +283,9 @@ class Story:
     def _dies(self, how: str, *ends: str | None) -> None:
         for fate in self._here():
             fate.death = how
-        self._ends(*ends)
+        # After the loops, `finish` may have said that it is over just before: nobody can tell who was first.
+        over = self._has_told(f'"at": {json.dumps(_LAST)}')
+        self._ends(*ends, *(["clean"] if over else []))
 
     def _let_it_end(self, cell: Cell) -> None:
         """Whatever still goes on comes to its end; where `finish` waits for Drive, Drive comes back."""
