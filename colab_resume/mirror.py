@@ -3,8 +3,8 @@
 It has no queue: a round of `Replica.sync` works out what is missing and sends it. Failures become `problem`, a text for
 the status; the next round tries again, sooner or later; they raise only for who waits in `flush`.
 
-Folders that other frameworks write to are looked at between rounds. What has settled there is sent after the checkpoints,
-and a checkpoint or a sign of life that becomes due meanwhile goes first.
+Folders that other frameworks write to are looked at between rounds. What has settled there is sent after the
+checkpoints, and a checkpoint or a sign of life that becomes due meanwhile goes first.
 """
 
 from __future__ import annotations
@@ -90,6 +90,7 @@ class Mirror:
         self._done = 0
         self._awaited = 0
         self._rested = 0
+        self._looked = 0
         self._error: ColabResumeError | None = None
         self._closing = False
         self._thread = threading.Thread(target=self._work, name="colab_resume-mirror", daemon=True)
@@ -139,7 +140,7 @@ class Mirror:
     def flush(self, timeout: float | None) -> None:
         """Wait until all that is in the store now is on the remote, and all that is in the folders has settled and is.
 
-        `NotSafe` says what kept it from that. A passing failure is waited out; one that no waiting mends raises at once.
+        `NotSafe` says what kept it from that. A passing failure is waited out; one that no waiting mends raises.
         """
         with self._condition:
             self._asked += 1
@@ -159,8 +160,9 @@ class Mirror:
         return not self._thread.is_alive()
 
     def _is_refused(self) -> bool:
-        refused = self._error is not None and not isinstance(self._error, RemoteUnavailable)
-        return refused or bool(self._folders is not None and self._folders.problems)
+        if self._error is not None:
+            return not isinstance(self._error, RemoteUnavailable)
+        return self._folders is not None and self._looked >= self._awaited > 0 and bool(self._folders.problems)
 
     def _work(self) -> None:
         step_back()
@@ -171,7 +173,7 @@ class Mirror:
                 self._error = error
                 if error is None:
                     self._done, pause = asked, 1.0
-                    if self._folders is None or not self._folders.pause < HEARTBEAT_SECONDS:
+                    if self._folders is None or not self._folders.watched:
                         self._rested = asked
                 self._condition.notify_all()
                 if error is not None:
@@ -199,8 +201,10 @@ class Mirror:
         """Whether a folder has something to send; if all of them rest, whoever waits for that is told."""
         if self._folders is None:
             return False
-        due = self._folders.look(self._awaited)
+        awaited = self._awaited
+        due = self._folders.look(awaited)
         with self._condition:
+            self._looked = awaited
             if self._folders.rest and not due:
                 self._rested = self._done
             self._condition.notify_all()

@@ -97,6 +97,11 @@ class Folder:
     safe_at: float | None = None
     problem: str = ""
 
+    @property
+    def is_safe(self) -> bool:
+        """Whether its newest settled state is what the remote has confirmed."""
+        return self.captured_at == self.safe_at
+
 
 @dataclass(frozen=True, kw_only=True)
 class Status:

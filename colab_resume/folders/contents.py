@@ -73,6 +73,8 @@ class ContentSource:
         self._digest = digest
         self._tell = tell
         self._told = 0
+        self.changed: ChangedMeanwhile | None = None
+        """What its reader got, if the file is no longer what it was."""
 
     @property
     def size(self) -> int:
@@ -81,7 +83,7 @@ class ContentSource:
 
     def open(self, offset: int = 0) -> BinaryIO:
         """The bytes from `offset` on; what lies before it is read, too, for the digest is that of all."""
-        reader = _Proving(self._path, self._size, self._digest, self._reach)
+        reader = self._reader(self._reach)
         try:
             reader.skip(offset)
         except BaseException:
@@ -91,8 +93,19 @@ class ContentSource:
 
     def prove(self) -> None:
         """Read all of it; a remote that knows the content already may have read nothing."""
-        with _Proving(self._path, self._size, self._digest, lambda _: None) as reader:
+        with self._reader(lambda _: None) as reader:
             reader.skip(self._size)
+
+    def _reader(self, reach: Callable[[int], None]) -> _Proving:
+        self.changed = None
+        try:
+            return _Proving(self._path, self._size, self._digest, reach, self._note)
+        except ChangedMeanwhile as error:
+            self.changed = error
+            raise
+
+    def _note(self, changed: ChangedMeanwhile) -> None:
+        self.changed = changed
 
     def _reach(self, position: int) -> None:
         more, self._told = position - self._told, position
@@ -102,8 +115,16 @@ class ContentSource:
 class _Proving(io.RawIOBase):
     """Passes on what it reads; the last bytes only once the digest of all has turned out right."""
 
-    def __init__(self, path: Path, size: int, digest: str, reach: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        size: int,
+        digest: str,
+        reach: Callable[[int], None] = lambda _: None,
+        note: Callable[[ChangedMeanwhile], None] = lambda _: None,
+    ) -> None:
         self._path = path
+        self._note = note
         self._left = size
         self._size = size
         self._expected = digest
@@ -129,12 +150,14 @@ class _Proving(io.RawIOBase):
             return 0
         try:
             count = self._file.readinto(view) or 0
-        except OSError as error:
-            raise _changed(self._path) from error
+        except OSError:
+            count = 0
         self._digest.update(view[:count])
         self._left -= count
         if not count or (not self._left and self._digest.value != self._expected):
-            raise _changed(self._path)
+            changed = _changed(self._path)
+            self._note(changed)
+            raise changed
         self._reach(self._size - self._left)
         return count
 
@@ -145,7 +168,7 @@ class _Proving(io.RawIOBase):
 
 def copy_of(path: Path, size: int, digest: str, target: Path) -> None:
     """Copy what a file is known to hold, so that its owner may go on writing to it while the copy is sent."""
-    with _Proving(path, size, digest, lambda _: None) as source, as_store_error(target), target.open("wb") as sink:
+    with _Proving(path, size, digest) as source, as_store_error(target), target.open("wb") as sink:
         while piece := source.read(_PIECE):
             sink.write(piece)
 

@@ -106,7 +106,7 @@ def _written_files() -> Iterator[str]:
         for number in _listed(_PROCESSES / process / "fd"):
             # A link is read and not followed: what it leads to may be on a mount that is dead.
             with suppress(OSError):
-                target = os.readlink(_PROCESSES / process / "fd" / number)
+                target = str((_PROCESSES / process / "fd" / number).readlink())
                 if target.startswith("/") and _writes(_PROCESSES / process / "fdinfo" / number):
                     yield target
 

@@ -158,6 +158,8 @@ class MirroredFolder:
                 self._send(self._pending, check, hurry)
         except ChangedMeanwhile:
             self._losses += 1
+            self._captured = self._newest = None
+            self._forget_own_but("")
             self._let_go()
 
     def _capture(self, found: Look, hurry: Callable[[], bool]) -> None:
@@ -180,7 +182,7 @@ class MirroredFolder:
             make_folder(self._store / "sets")
         data = made.to_bytes()
         write_durably(self._store / "sets" / f"{made.name}.json", lambda sink: sink.write(data))
-        self._forget_own_but(made)
+        self._forget_own_but(made.name)
         if self._losses >= _LOSSES:
             self._stage(made)
         self._pending = self._newest = made
@@ -226,14 +228,12 @@ class MirroredFolder:
 
     def _let_go(self) -> None:
         """The set in hand is sent, or lost."""
-        if self._pending is not self._sent:
-            self._captured = None
         self._pending = self._settled = None
         self.rests = False
         shutil.rmtree(self._store / "staged", ignore_errors=True)
 
-    def _forget_own_but(self, made: FileSet) -> None:
-        for name in own_sets(self._store).keys() - {made.name}:
+    def _forget_own_but(self, made: str) -> None:
+        for name in own_sets(self._store).keys() - {made}:
             (self._store / "sets" / f"{name}.json").unlink()
 
     def _newest_sent(self) -> FileSet | None:

@@ -127,7 +127,7 @@ class FileSet:
 
     @classmethod
     def from_bytes(cls, data: bytes, name: str) -> FileSet:
-        """The set of this name; `DamagedCheckpoint` says what is wrong, `CheckpointError` that it is of later format."""
+        """The set of this name; `DamagedCheckpoint` if it is none, `CheckpointError` if it is of a later format."""
         try:
             _require(len(data) <= SET_LIMIT, f"it has {len(data)} bytes")
             found = cls._from_document(unsealed(data, f"Set {name}"))

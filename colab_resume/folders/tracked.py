@@ -15,7 +15,8 @@ from ..errors import ColabResumeError, RunInUse, UsageError
 from ..remotes import Remote
 from ..sessions.names import run_folder
 from ..status import Folder
-from .bringing_back import Brought, Progress, bring_back
+from .assembling import Progress
+from .bringing_back import Brought, bring_back
 from .contents import Digests
 from .mirrored import MirroredFolder, own_sets
 from .shelf import Shelf
@@ -26,7 +27,7 @@ _LOOK_SECONDS = 1.0
 
 
 class Folders:
-    """`store` is the run's folder on this disk, `keep` how many sets of each stay. `tell` hears what becomes of them."""
+    """`store`: the run's folder on this disk. `keep`: how many sets of each stay. `tell` hears a line now and then."""
 
     def __init__(
         self,
@@ -131,9 +132,15 @@ class Folders:
         """Whether all that is in them was on the remote at the last look."""
         return all(folder.rests for folder in self._folders)
 
+    @property
+    def watched(self) -> bool:
+        """Whether there are any."""
+        return bool(self._folders)
+
     def look(self, request: int) -> bool:
         """Look at each; whether there is something to send. A new `request` asks for the newest logs, too."""
-        return any([folder.look(request) for folder in self._folders])
+        due = [folder.look(request) for folder in self._folders]
+        return any(due)
 
     def forget(self) -> None:
         """Look at the remote afresh: after a failure nobody knows what it holds."""

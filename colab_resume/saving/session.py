@@ -23,6 +23,7 @@ from ..errors import (
     RunInUse,
     StoreError,
 )
+from ..folders import Folders
 from ..mirror import Mirror, Mirroring, NoMirror
 from ..remotes import Remote
 from ..remotes.abilities import mend
@@ -62,6 +63,7 @@ class Saving:
         *,
         progress: Progress,
         owned: Callable[[], set[int]],
+        folders: Folders,
         takeover: bool = False,
         place: str = "",
         tell: Callable[[str], None] = lambda _: None,
@@ -85,6 +87,7 @@ class Saving:
         self._arrived = ""
         self._capture = Capture(owned)
         self._remote = remote
+        self.folders = folders
         self.store = Store(root, session=self.session)
         try:
             self._presence = Presence(self.session, remote, place=place, takeover=takeover, tell=tell)
@@ -118,7 +121,8 @@ class Saving:
         self.limit = SessionLimit(self.options.limit_seconds, began=found.began_here)
         self._presence.begin(found)
         self.writer = Writer(self.store, self.journal, self._written)
-        self.mirror: Mirroring = NoMirror() if remote is None else Mirror(self._replica(remote))
+        self.folders.begin(self.session, self._presence.check)
+        self.mirror: Mirroring = NoMirror() if remote is None else Mirror(self._replica(remote), self.folders)
 
     def _replica(self, remote: Remote) -> Replica:
         return Replica(
@@ -140,6 +144,7 @@ class Saving:
             "capture": self.capture_problem,
             "writer": self.writer.problem,
             "mirror": self.mirror.problem,
+            **self.folders.problems,
         }
         if isinstance(self.cadence.every, EveryEpochs) and not self.in_epochs:
             texts["cadence"] = (
