@@ -52,6 +52,10 @@ class Here:
         solid = {path: blob for path, blob in self.files.items() if not is_log(path.rpartition("/")[2])}
         return bool(self.files) and solid == wanted.solid
 
+    def same_as(self, wanted: FileSet) -> set[str]:
+        """The paths under which there is the same in both."""
+        return {file.path for file in wanted.files if self.files.get(file.path) == file.blob}
+
     def path_of(self, file: File) -> str | None:
         """Where the content of a file lies."""
         return self._by_content.get(file.blob)
@@ -83,8 +87,7 @@ def assemble(here: Here, wanted: FileSet, shelf: Shelf, *, progress: Progress, n
             _dress(wanted, beside)
             aside = _swap(root, beside, now)
             if aside is not None:
-                for old in taken:
-                    (aside / old).unlink()  # it lives on in the new place
+                _thin_out(aside, {*taken, *here.same_as(wanted)})
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return Assembled(sum(file.size for file in lacking), aside)
@@ -154,6 +157,12 @@ def _swap(root: Path, beside: Path, now: float) -> Path | None:
     beside.rename(root)
     fsync_folder(root.parent)
     return aside
+
+
+def _thin_out(aside: Path, paths: set[str]) -> None:
+    """What has been set aside and lives on in the new place is needed once."""
+    for path in paths:
+        (aside / path).unlink()
 
 
 def _aside(root: Path, now: float) -> Path:

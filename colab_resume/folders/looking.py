@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -127,26 +127,41 @@ def _writes(info: Path) -> bool:
 
 
 class Settling:
-    """Judges looks in the order of their times, which are seconds by any clock."""
+    """Judges looks at `root` in the order of their times, which are seconds by any clock.
 
-    def __init__(self) -> None:
+    `settle`: how long nothing must have changed. `is_open` tells which files somebody has open for writing.
+    """
+
+    def __init__(
+        self, root: Path, settle: float, *, is_open: Callable[[Path], Collection[str]] = open_for_writing
+    ) -> None:
+        self._root = root
+        self._settle = settle
+        self._is_open = is_open
         self._last: Look | None = None
         self._since = 0.0
         self._unsettled_since: float | None = None
 
-    def see(self, found: Look, now: float) -> float:
-        """How long nothing has changed, by this look and those before it."""
+    def see(self, found: Look, now: float, *, known: bool) -> bool:
+        """Whether all that was found has settled, by this look and those before it; what is `known` has."""
         if self._last is None or self._last.still != found.still:
             self._since = now
         self._last = found
-        return now - self._since
-
-    def note(self, *, settled: bool, now: float) -> None:
-        """What came of the look."""
+        settled = known or self._is_quiet(found, now - self._since)
         if settled:
             self._unsettled_since = None
         elif self._unsettled_since is None:
             self._unsettled_since = now
+        return settled
+
+    def _is_quiet(self, found: Look, seconds: float) -> bool:
+        if seconds < self._settle:
+            return False
+        return seconds >= HELD_SECONDS or found.files.keys().isdisjoint(self._is_open(self._root))
+
+    def forgive(self) -> None:
+        """Whoever is restless may begin to rest now."""
+        self._unsettled_since = None
 
     def restless_for(self, now: float) -> float:
         """How long it has not settled, without a pause."""

@@ -18,7 +18,7 @@ from ..durable import as_store_error, make_folder, write_durably
 from ..errors import DamagedCheckpoint, RemoteFull
 from ..status import Folder
 from .contents import ChangedMeanwhile, ContentSource, Digests, copy_of
-from .looking import HELD_SECONDS, RESTLESS_SECONDS, SETTLE_SECONDS, Look, Settling, look, open_for_writing
+from .looking import RESTLESS_SECONDS, SETTLE_SECONDS, Look, Settling, look
 from .sets import SET, File, FileSet, next_number
 from .shelf import Shelf
 
@@ -44,7 +44,7 @@ def own_sets(store: Path) -> dict[str, FileSet]:
 
 
 class MirroredFolder:
-    """`root` under `name`. `store`: its own place on the VM's disk. `keep`: how many sets stay.
+    """`root` under `name`. `store`: its own place on the VM's disk. `keep`: how many sets stay. `settle`: as there.
 
     `clock` counts seconds, `now` tells the time since 1970.
     """
@@ -57,6 +57,7 @@ class MirroredFolder:
         shelf: Shelf,
         store: Path,
         keep: int,
+        settle: float,
         digests: Digests,
         clock: Callable[[], float],
         now: Callable[[], float],
@@ -75,7 +76,7 @@ class MirroredFolder:
         self._clock = clock
         self._now = now
         self._tell = tell
-        self._settling = Settling()
+        self._settling = Settling(root, settle)
         self._fresh = True
         self._settled: Look | None = None
         self._captured: Look | None = None
@@ -108,31 +109,25 @@ class MirroredFolder:
 
     def look(self, request: int) -> bool:
         """Look at the folder; whether there is something to send. A new `request` asks for the newest logs, too."""
-        self._request = request
+        if request > self._request:
+            self._request = request
+            self._settling.forgive()
         if self._pending is not None:
             return True
         now = self._clock()
         try:
             found = look(self.root)
-            settled = self._is_settled(found, now)
+            known = self._is_captured(found) or not found.files
+            settled = self._settling.see(found, now, known=known)
         except OSError as error:
             self.rests = False
             self.problem = f"folder {self.name} cannot be looked at: {error.strerror or error}"
             return False
-        self._settling.note(settled=settled, now=now)
         restless = self._settling.restless_for(now)
         self.problem = _restless(self.name, restless) if restless > RESTLESS_SECONDS else ""
         self.rests = not found.files or (self._is_captured(found) and not self._owes_logs(found, now))
         self._settled = found if settled and not self.rests else None
         return self._settled is not None
-
-    def _is_settled(self, found: Look, now: float) -> bool:
-        quiet = self._settling.see(found, now)
-        if self._is_captured(found) or not found.files:
-            return True
-        if quiet < SETTLE_SECONDS:
-            return False
-        return quiet >= HELD_SECONDS or open_for_writing(self.root).isdisjoint(found.files)
 
     def _is_captured(self, found: Look) -> bool:
         return self._captured is not None and found.still == self._captured.still

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any
 
 from ..checkpoints.damage import damaged
-from ..checkpoints.digest import is_digest
+from ..checkpoints.digest import digest_of, is_digest
 from ..checkpoints.sealed import sealed, unsealed
 from ..errors import DamagedCheckpoint, EncodingError
 from .kinds import is_log
@@ -30,6 +30,7 @@ SET = re.compile(r"([0-9]{10})-([a-z0-9]{6})")
 BLOB = re.compile(r"[0-9a-f]{32}-(0|[1-9][0-9]{0,18})")
 """The name of a content: digest and size. Match it whole."""
 
+_OF_NOTHING = digest_of(b"")
 _MOST_BYTES = 2**63 - 1
 _LONGEST_NAME = 255
 _FILE = ("path", "size", "digest", "mode", "mtime_ns")
@@ -49,6 +50,7 @@ class File:
         _check_path(self.path)
         _require(_is_count(self.size), "a size is not a count of bytes")
         _require(is_digest(self.digest), f"{self.digest!r:.60} is not a digest")
+        _require(self.size > 0 or self.digest == _OF_NOTHING, "what is empty has another digest")
         _require(type(self.mode) is int and 0 <= self.mode <= 0o777, "a mode is no set of permissions")
         _require(_is_count(self.mtime_ns), "a time is not a count of nanoseconds")
 

@@ -18,6 +18,7 @@ from ..status import Folder
 from .assembling import Progress
 from .bringing_back import Brought, bring_back
 from .contents import Digests
+from .looking import SETTLE_SECONDS
 from .mirrored import MirroredFolder, own_sets
 from .shelf import Shelf
 
@@ -27,7 +28,10 @@ _LOOK_SECONDS = 1.0
 
 
 class Folders:
-    """`store`: the run's folder on this disk. `keep`: how many sets of each stay. `tell` hears a line now and then."""
+    """`store`: the run's folder on this disk. `keep`: how many sets of each stay. `settle`: seconds without a change.
+
+    `tell` hears a line now and then. `clock` counts seconds, `now` tells the time since 1970.
+    """
 
     def __init__(
         self,
@@ -35,6 +39,7 @@ class Folders:
         remote: Remote | None,
         *,
         keep: int,
+        settle: float = SETTLE_SECONDS,
         progress: Progress,
         tell: Callable[[str], None],
         clock: Callable[[], float] = time.monotonic,
@@ -43,6 +48,7 @@ class Folders:
         self._store = store
         self._remote = remote
         self._keep = keep
+        self._settle = settle
         self._progress = progress
         self._tell = tell
         self._clock = clock
@@ -83,6 +89,7 @@ class Folders:
             shelf=shelf,
             store=store,
             keep=self._keep,
+            settle=self._settle,
             digests=digests,
             clock=self._clock,
             now=self._now,

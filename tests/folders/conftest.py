@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from colab_resume.folders import Folders
+from colab_resume.folders.looking import SETTLE_SECONDS
 from colab_resume.remotes import Receipt, Remote, Source
 from colab_resume.sessions.identity import new_session_id
 from colab_resume.testing import ManualClock, MemoryRemote
@@ -45,12 +47,16 @@ def no_bar(what: str, total: int) -> Iterator[object]:
 
 
 class VM:
-    """One machine with one session on it: its disk, and the mirror's work done by hand."""
+    """One machine with one session on it: its disk, and the mirror's work done by hand.
 
-    def __init__(self, disk: Path, remote: Remote | None, *, clock: ManualClock | None = None, keep: int = 3) -> None:
+    With a time to `settle` of its own it lives by real clocks.
+    """
+
+    def __init__(self, disk: Path, remote: Remote | None, *, keep: int = 3, settle: float | None = None) -> None:
         self.disk = disk
         self.path = disk / "work" / "weights"
-        self.clock = clock or ManualClock()
+        self.clock = ManualClock()
+        real = settle is not None
         self.told: list[str] = []
         self.folders = Folders(
             disk / "store",
@@ -58,8 +64,9 @@ class VM:
             keep=keep,
             progress=no_bar,  # type: ignore[arg-type]
             tell=self.told.append,
-            clock=self.clock,
-            now=self.clock,
+            settle=SETTLE_SECONDS if settle is None else settle,
+            clock=time.monotonic if real else self.clock,
+            now=time.time if real else self.clock,
         )
         self.folders.begin(new_session_id(), lambda: None)
 

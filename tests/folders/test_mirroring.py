@@ -100,7 +100,9 @@ def test_nothing_is_deleted_beside_a_newer_format(vm: VM, remote: Counting) -> N
     assert max(remote.names(SETS))[:10] == "0000000006"
 
 
-@pytest.mark.parametrize("name", ["last.pt.tmp", "checkpoint.tmp1f0c22aa", "x.part", "variables_temp", "tmp-checkpoint-5"])
+@pytest.mark.parametrize(
+    "name", ["last.pt.tmp", "checkpoint.tmp1f0c22aa", "x.part", "variables_temp", "tmp-checkpoint-5"]
+)
 def test_what_is_not_finished_is_not_mirrored_and_that_is_said_once(vm: VM, remote: Counting, name: str) -> None:
     """Neither are links: they may lead anywhere."""
     write(vm.path, {"a.pt": b"a", f"deep/{name}": b"half"})
