@@ -28,8 +28,8 @@ class Counting(MemoryRemote):
         self.bytes = 0
 
     def put(self, name: str, source: Source) -> Receipt:
-        self.seen.append(("put", name))
         receipt = super().put(name, source)
+        self.seen.append(("put", name))
         self.bytes += receipt.size
         return receipt
 
