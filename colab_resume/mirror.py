@@ -189,7 +189,8 @@ class Mirror:
         end = time.monotonic() + HEARTBEAT_SECONDS
         while True:
             left = end - time.monotonic()
-            pause = left if self._folders is None else min(left, self._folders.pause)
+            awaited = self._awaited > self._rested
+            pause = left if self._folders is None else min(left, self._folders.pause(awaited=awaited))
             with self._condition:
                 self._condition.wait_for(lambda: self._asked > self._done or self._closing, max(0.0, pause))
                 if self._closing or self._asked > self._done or time.monotonic() >= end:

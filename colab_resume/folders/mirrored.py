@@ -117,7 +117,7 @@ class MirroredFolder:
         now = self._clock()
         try:
             found = look(self.root)
-            known = self._is_captured(found) or not found.files
+            known = self._is_captured(found)
             settled = self._settling.see(found, now, known=known)
         except OSError as error:
             self.rests = False
@@ -125,7 +125,8 @@ class MirroredFolder:
             return False
         restless = self._settling.restless_for(now)
         self.problem = _restless(self.name, restless) if restless > RESTLESS_SECONDS else ""
-        self.rests = not found.files or (self._is_captured(found) and not self._owes_logs(found, now))
+        # Whoever clears a folder is about to write to it; one that stays empty is no state that is worth a set.
+        self.rests = settled if not found.files else known and not self._owes_logs(found, now)
         self._settled = found if settled and not self.rests else None
         return self._settled is not None
 

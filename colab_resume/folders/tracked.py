@@ -24,7 +24,7 @@ from .shelf import Shelf
 
 __all__ = ["Folders"]
 
-_LOOK_SECONDS = 1.0
+_LOOK_SECONDS, _AWAITED_LOOK_SECONDS = 1.0, 0.2
 
 
 class Folders:
@@ -129,10 +129,11 @@ class Folders:
         """What keeps a folder from being mirrored, by where that is."""
         return {f"folder {folder.name}": folder.problem for folder in self._folders if folder.problem}
 
-    @property
-    def pause(self) -> float:
-        """How many seconds may pass between two looks."""
-        return _LOOK_SECONDS if self._folders else math.inf
+    def pause(self, *, awaited: bool) -> float:
+        """How many seconds may pass between two looks; fewer if somebody waits for what they find."""
+        if not self._folders:
+            return math.inf
+        return _AWAITED_LOOK_SECONDS if awaited else _LOOK_SECONDS
 
     @property
     def rest(self) -> bool:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -13,17 +10,17 @@ from pathlib import Path
 import pytest
 import torch
 from folders.conftest import Counting, content, write
-from folders.yolo import EPOCHS, train
+from folders.yolo import train
 from run.conftest import Counter, Place, place
+from vm import KILLED, die, live
 
+import colab_resume
 from colab_resume import Run
 from colab_resume.display.text import summary
 from colab_resume.errors import NotSafe, RemoteRefused, UsageError
 from colab_resume.testing import FaultyRemote
 
 __all__ = ["place"]
-
-TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture
@@ -148,40 +145,35 @@ def test_a_session_that_begins_anew_in_the_same_process_goes_on_mirroring(
 
 
 @pytest.mark.slow
-def test_a_script_that_writes_last_and_best_goes_on_after_each_kill(tmp_path: Path) -> None:
-    """YOLO's way, without `run.batches`: killed in every epoch but the last, each time with a new disk."""
-    made: list[str] = []
-    for life in range(20):
-        work = tmp_path / f"{life}"
-        command = [sys.executable, "-m", "folders.yolo", str(work / "store"), str(tmp_path / "remote"), str(work)]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)])}
-        with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
-            lines = [line.strip() for line in _until(process, len(made), tmp_path / "remote")]
-        made += [line for line in lines if line.startswith("epoch")]
-        if "finished" in lines:
-            break
-    assert made == [f"epoch {epoch}" for epoch in range(EPOCHS)]
-    whole = torch.load(train(tmp_path / "whole", EPOCHS))
-    found = torch.load(work / "weights" / "last.pt")
+@pytest.mark.parametrize("disk", ["the same", "a new one"])
+def test_a_script_that_writes_last_and_best_goes_on_after_each_kill(tmp_path: Path, disk: str) -> None:
+    """YOLO's way, without `run.batches`: each life saves one epoch more, and dies while it writes the next one."""
+    epochs, made = 4, tmp_path / "made"
+    whole = torch.load(train(tmp_path / "whole", epochs))
+
+    def session(life: int) -> str:
+        work = tmp_path / (f"{life}" if disk == "a new one" else "0")
+        run = colab_resume.setup("yolo", store=work / "store", remote=tmp_path / "remote")
+        run._course.folders._settle = 0.1
+
+        def saved(epoch: int) -> None:
+            with made.open("a") as notes:
+                notes.write(f"{epoch} ")
+            if epoch + 1 < epochs:
+                run.flush(60)
+                last = work / "weights" / "last.pt"
+                last.write_bytes(last.read_bytes()[:-1000])  # the next one, as it is overwritten in place
+                die()
+
+        last = train(run.folder(work / "weights"), epochs, saved)
+        run.finish(60)
+        return str(last)
+
+    ends = [live(lambda life=life: session(life)) for life in range(epochs)]  # type: ignore[misc]
+    assert [status for status, _ in ends] == [KILLED] * (epochs - 1) + [0]
+    assert made.read_text() == "0 1 2 3 "
+    found = torch.load(ends[-1][1])
     assert (found["epoch"], found["best"]) == (whole["epoch"], whole["best"])
-    torch.testing.assert_close(found["net"], whole["net"], rtol=0, atol=0)
-
-
-def _until(process: subprocess.Popen[str], epochs: int, remote: Path) -> list[str]:
-    """What it printed until it was killed: when the set with its newest epoch is on the remote, unless it was the last."""
-    assert process.stdout is not None
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if line.startswith("epoch") and epochs + 1 < EPOCHS:
-            sets = remote / "yolo" / "folders" / "weights" / "sets"
-            before = len(list(sets.glob("*.json"))) if sets.exists() else 0
-            while process.poll() is None and (not sets.exists() or max(_numbers(sets), default=0) <= epochs):
-                threading.Event().wait(0.05)
-            assert before <= len(_numbers(sets))
-            process.send_signal(signal.SIGKILL)
-    return lines
-
-
-def _numbers(sets: Path) -> list[int]:
-    return [int(path.name[:10]) for path in sets.glob("*.json")]
+    torch.testing.assert_close((found["net"], found["opt"]), (whole["net"], whole["opt"]), rtol=0, atol=0)
+    asides = list(tmp_path.glob("*/weights.set-aside-*"))
+    assert len(asides) == (epochs - 1 if disk == "the same" else 0)
