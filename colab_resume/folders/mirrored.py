@@ -168,30 +168,31 @@ class MirroredFolder:
             raise ChangedMeanwhile(f"{self.root} changed while it was read", hint="it is read again")
         self._digests.forget_all_but(set(found.files))
         made = self._made(found)
+        if self._sent is None or not made.is_like(self._sent):
+            self._keep_own(made)
+            self._pending = self._newest = made
         self._captured, self._captured_at, self._served = found, self._clock(), self._request
         self._settled = None
         self._tell_left_out(found)
-        if self._sent is not None and made.is_like(self._sent):
-            self.rests = True
-            return
+
+    def _keep_own(self, made: FileSet) -> None:
+        """Remember here that this was a whole state, and copy what cannot be sent from where it is."""
+        data = made.to_bytes()
         with as_store_error(self._store):
             make_folder(self._store / "sets")
-        data = made.to_bytes()
         write_durably(self._store / "sets" / f"{made.name}.json", lambda sink: sink.write(data))
         self._forget_own_but(made.name)
         if self._losses >= _LOSSES:
             self._stage(made)
-        self._pending = self._newest = made
 
     def _made(self, found: Look) -> FileSet:
         files = []
         for path, seen in found.files.items():
             size, digest = self._digests.of(path, seen)
-            files.append(File(path, size, digest, seen.mode, seen.mtime_ns))
+            files.append(File(path, size, digest, seen.mode, max(0, seen.mtime_ns)))
         number = max(self._shelf.next_number, next_number(own_sets(self._store)))
-        return FileSet(
-            number=number, session=self.session, created=self._now(), files=tuple(files), folders=found.folders
-        )
+        folders = {path: max(0, mtime_ns) for path, mtime_ns in found.folders.items()}
+        return FileSet(number=number, session=self.session, created=self._now(), files=tuple(files), folders=folders)
 
     def _stage(self, made: FileSet) -> None:
         """Copy what is to be sent."""

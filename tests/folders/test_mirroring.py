@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from folders.conftest import VM, Counting, content, write
 
-from colab_resume.errors import RemoteFull, RemoteUnavailable, RunInUse, UsageError
+from colab_resume.errors import RemoteFull, RemoteUnavailable, RunInUse, StoreError, UsageError
 from colab_resume.folders.sets import FileSet
 from colab_resume.remotes import Receipt, Source
 from colab_resume.testing import FaultyRemote, MemoryRemote
@@ -249,6 +250,22 @@ def test_a_full_remote_gives_up_the_oldest_sets_but_never_the_last(vm: VM) -> No
     assert newest(remote).files[0].size == 10_000
 
 
+def test_a_disk_that_takes_no_list_is_an_error_until_it_does(vm: VM, remote: Counting) -> None:
+    """And not a folder at rest; files from before 1970 are nothing special."""
+    write(vm.path, {"a.pt": b"a"})
+    os.utime(vm.path / "a.pt", ns=(-(10**18), -(10**18)))
+    vm.track()
+    in_its_way = vm.disk / "store" / "folders" / "weights" / "sets"
+    in_its_way.parent.mkdir(parents=True)
+    in_its_way.write_bytes(b"")
+    with pytest.raises(StoreError):
+        vm.mirror()
+    assert not vm.folders.rest
+    in_its_way.unlink()
+    vm.mirror()
+    assert len(remote.names(SETS)) == 1
+
+
 def test_a_failure_that_passes_is_gone_on_from(vm: VM) -> None:
     """What was sent before it is not sent again."""
     inner = Counting()
@@ -342,3 +359,23 @@ def test_the_status_says_how_far_it_is(vm: VM) -> None:
     (status,) = vm.folders.status
     assert (status.name, status.files, status.size, status.is_safe) == ("weights", 2, 6, True)
     assert status.captured_at == status.sent_at is not None
+
+
+def test_files_of_two_moments_are_never_one_set(vm: VM, remote: Counting) -> None:
+    """Somebody writes while the contents are read; one of the old ones is on the remote already."""
+    write(vm.path, {"a.pt": b"1", "b.pt": b"1"})
+    vm.track()
+    vm.mirror()
+    (vm.path / "b.pt").write_bytes(b"2")
+    while not vm.folders.look(0):
+        vm.clock.advance(1.0)
+
+    def meanwhile() -> bool:
+        write(vm.path, {"a.pt": b"3", "b.pt": b"3"})
+        return False
+
+    vm.folders.sync(meanwhile)
+    assert len(remote.names(SETS)) == 1
+    vm.mirror()
+    assert newest(remote).number == 2
+    assert len({file.blob for file in newest(remote).files}) == 1
