@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -97,6 +98,14 @@ def content(folder: Path) -> dict[str, bytes]:
     """All files below a folder."""
     paths = (path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """In memory where the system offers that: to a killed process it is a disk, and fsync takes no time."""
+    shared = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(prefix="folders-", dir=shared if shared.is_dir() else None) as folder:
+        yield Path(folder)
 
 
 @pytest.fixture

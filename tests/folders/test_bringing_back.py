@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 from folders.conftest import VM, Counting, content, write
 from run_folders import forge
 
-from colab_resume.errors import CheckpointError, NoGoodCheckpoint, RemoteUnavailable
+from colab_resume.errors import CheckpointError, DamagedCheckpoint, NoGoodCheckpoint, RemoteUnavailable
+from colab_resume.folders.shelf import Shelf
 from colab_resume.remotes import BytesSource
 from colab_resume.remotes.folder import FolderRemote
 from colab_resume.testing import FaultyRemote
@@ -300,6 +302,21 @@ def test_a_forged_size_brings_no_more_than_it_says(tmp_path: Path) -> None:
         with pytest.raises(NoGoodCheckpoint):
             hostile(folder, FolderRemote(folder / "remote"), size=size, path="a.pt").track()
         assert not list((folder / "reader").rglob("a.pt"))
+
+
+def test_more_than_there_should_be_is_not_even_written(vm: VM, remote: Counting) -> None:
+    """Whoever sends without an end fills no disk."""
+    write(vm.path, {"a.pt": b"a"})
+    vm.track()
+    vm.mirror()
+    shelf = Shelf(remote, "weights")
+    shelf.refresh()
+    (made,) = shelf.whole()
+    remote._objects[blob(remote, b"a")] = BytesSource(b"a" * 1000)
+    sink = BytesIO()
+    with pytest.raises(DamagedCheckpoint):
+        shelf.get_content(made.files[0], sink, lambda _: None)
+    assert sink.getvalue() == b""
 
 
 def test_a_set_of_a_newer_format_is_told_and_not_gone_round(tmp_path: Path) -> None:

@@ -10,9 +10,7 @@ import random
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,14 +23,6 @@ from colab_resume.remotes.folder import FolderRemote
 pytestmark = pytest.mark.slow
 
 TESTS = Path(__file__).parents[1]
-
-
-@pytest.fixture
-def place() -> Iterator[Path]:
-    """In memory where the system offers that: to a killed process it is a disk."""
-    shared = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(prefix="folders-", dir=shared if shared.is_dir() else None) as folder:
-        yield Path(folder)
 
 
 def write_in(style: str, folder: Path, journal: Path, seed: int) -> subprocess.Popen[bytes]:
@@ -64,21 +54,21 @@ def _mirror(disk: Path, remote: Path) -> None:
 
 
 @pytest.mark.parametrize("style", STYLES)
-def test_whatever_is_killed_whenever_a_new_vm_gets_what_was_once_complete(place: Path, style: str) -> None:
+def test_whatever_is_killed_whenever_a_new_vm_gets_what_was_once_complete(tmp_path: Path, style: str) -> None:
     """Four lives, on the same disk or a new one; the states that come back are states that were, and none is older."""
     chance = random.Random(style)
-    journal, newest, came = place / "journal", -1, 0
-    disk = place / "0"
+    journal, newest, came = tmp_path / "journal", -1, 0
+    disk = tmp_path / "0"
     for life in range(4):
         if chance.random() < 0.6:
-            disk = place / f"{life + 1}"
-        _mirror_once(disk, place / "remote")
+            disk = tmp_path / f"{life + 1}"
+        _mirror_once(disk, tmp_path / "remote")
         writer = write_in(style, disk / "work" / "weights", journal, life)
-        mirror_in_a_child(disk, place / "remote", 1.5 + 1.5 * chance.random())
+        mirror_in_a_child(disk, tmp_path / "remote", 1.5 + 1.5 * chance.random())
         writer.kill()
         writer.wait()
         known = states(journal)
-        vm = VM(place / f"new {life}", FolderRemote(place / "remote"))
+        vm = VM(tmp_path / f"new {life}", FolderRemote(tmp_path / "remote"))
         vm.track()
         if not vm.path.exists():
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from folders.conftest import VM, Counting, content, write
 
 from colab_resume.errors import RemoteFull, RemoteUnavailable, RunInUse, StoreError, UsageError
 from colab_resume.folders.sets import FileSet
-from colab_resume.remotes import Receipt, Source
+from colab_resume.remotes import Receipt, Remote, Source
+from colab_resume.remotes.opening import open_remote
+from colab_resume.remotes.retrying import Retrying
 from colab_resume.testing import FaultyRemote, MemoryRemote
 
 SETS, FILES = "folders/weights/sets", "folders/weights/files"
@@ -178,36 +181,48 @@ def test_who_never_pauses_is_told(vm: VM, remote: Counting) -> None:
     assert not vm.folders.problems
 
 
-class Overwriting(Counting):
+class Overwriting:
     """While something is sent, its owner overwrites it, so many times."""
 
-    def __init__(self, path: Path, times: int) -> None:
-        super().__init__()
+    def __init__(self, inner: Remote, path: Path, times: int) -> None:
         self.path, self.times = path, times
+        self.confirms, self.list, self.get, self.delete = inner.confirms, inner.list, inner.get, inner.delete
+        self._put = inner.put
 
     def put(self, name: str, source: Source) -> Receipt:
         if "/files/" in name and self.times:
             self.times -= 1
             self.path.write_bytes(bytes([65 + self.times]) * 5000)
-        return super().put(name, source)
+        return self._put(name, source)
+
+    def names(self, folder: str) -> list[str]:
+        return [entry.name for entry in self.list(folder)]
+
+    def read(self, name: str) -> bytes:
+        sink = BytesIO()
+        self.get(name, sink)
+        return sink.getvalue()
 
 
-def test_a_file_that_changes_while_it_is_sent_costs_its_set(vm: VM) -> None:
-    """The remote never has its new bytes under its old digest; it is looked at again."""
-    remote = Overwriting(vm.path / "a.pt", 1)
+@pytest.mark.parametrize("where", ["in memory", "folder", "fsspec"])
+def test_a_file_that_changes_while_it_is_sent_costs_its_set(vm: VM, tmp_path: Path, where: str) -> None:
+    """The remote never has its new bytes under its old digest; it is looked at again, whatever the back end raises."""
+    inner = MemoryRemote() if where == "in memory" else open_remote(tmp_path / "remote")
+    inner = inner if where != "fsspec" else open_remote(f"memory://{tmp_path.name}")
+    remote = Overwriting(Retrying(inner, wait=lambda _: None), vm.path / "a.pt", 1)
     vm = VM(vm.disk, remote)
     write(vm.path, {"a.pt": b"a" * 5000})
     vm.track()
     vm.mirror()
     (name,) = remote.names(FILES)
-    assert remote._objects[f"{FILES}/{name}"].data == b"A" * 5000
+    assert remote.read(name) == b"A" * 5000
     assert len(remote.names(SETS)) == 1
     assert not list((vm.disk / "store").rglob("staged/*"))
 
 
 def test_who_overwrites_faster_than_the_line_is_copied_first(vm: VM) -> None:
     """After two losses the content is sent from a copy, and its owner may do what he likes meanwhile."""
-    remote = Overwriting(vm.path / "a.pt", 3)
+    remote = Overwriting(MemoryRemote(), vm.path / "a.pt", 3)
     vm = VM(vm.disk, remote)
     write(vm.path, {"a.pt": b"a" * 5000})
     vm.track()
@@ -218,9 +233,8 @@ def test_who_overwrites_faster_than_the_line_is_copied_first(vm: VM) -> None:
             break
         vm.clock.advance(1.0)
     assert remote.times == 0
-    assert newest(remote).files[0].size == 5000
     (name,) = remote.names(FILES)
-    assert remote._objects[f"{FILES}/{name}"].data == b"B" * 5000
+    assert remote.read(name) == b"B" * 5000
     assert content(vm.path) == {"a.pt": b"A" * 5000}
     vm.mirror()
     assert not list((vm.disk / "store").rglob("staged/*"))
@@ -345,6 +359,21 @@ def test_an_emptied_folder_is_no_set(vm: VM, remote: Counting) -> None:
     write(vm.path, {})
     vm.mirror()
     assert len(remote.names(SETS)) == 1
+
+
+def test_looking_costs_little_however_large_the_folder_is(vm: VM) -> None:
+    """The more a look takes, the less often there is one, but for who waits."""
+
+    def slow_clock() -> float:
+        vm.clock.advance(0.1)
+        return vm.clock()
+
+    vm.track()
+    assert vm.folders.pause(awaited=False) == 1.0
+    vm.folders._clock = slow_clock
+    vm.folders.look(0)
+    assert vm.folders.pause(awaited=False) == pytest.approx(10.0)
+    assert vm.folders.pause(awaited=True) < 0.5
 
 
 def test_the_status_says_how_far_it_is(vm: VM) -> None:
