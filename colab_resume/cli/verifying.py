@@ -45,7 +45,7 @@ def _run(options: argparse.Namespace, terminal: Terminal) -> int:
     findings: list[_Finding] = []
     with byte_bar("verify", sum(_bytes(run, folders[run]) for run in runs)) as progress:
         for run in runs:
-            for finding in _look(run, folders[run], progress, everything=options.all):
+            for finding in _look(run, progress, everything=options.all, folders=folders[run]):
                 findings.append(finding)
                 terminal.line(str(finding))
     good = {finding.state for finding in findings} in ({"ok"}, {"ok", "empty"})
@@ -54,7 +54,7 @@ def _run(options: argparse.Namespace, terminal: Terminal) -> int:
 
 
 def _look(
-    run: FoundRun, folders: Sequence[KeptFolder], progress: Callable[[int], None], *, everything: bool
+    run: FoundRun, progress: Callable[[int], None], *, everything: bool, folders: Sequence[KeptFolder] = ()
 ) -> Iterator[_Finding]:
     if not run.manifests and not run.unreadable:
         yield _Finding(run.name, "", "empty", "it holds no checkpoint")
