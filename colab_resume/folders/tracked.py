@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..errors import ColabResumeError, RunInUse, UsageError
 from ..remotes import Remote
+from ..remotes.abilities import folder_here
 from ..sessions.names import run_folder
 from ..status import Folder
 from .assembling import Progress
@@ -105,8 +106,10 @@ class Folders:
     def _refuse(self, root: Path, name: str) -> None:
         if root.exists() and not root.is_dir():
             raise UsageError(f"{root} is a file", hint="give the folder that it lies in")
-        if _lie_in_each_other(root, self._store.resolve()):
-            raise UsageError(f"{root} and the run's own {self._store} lie in each other", hint="give another folder")
+        remote = folder_here(self._remote) if self._remote is not None else None
+        for own in (self._store, remote):
+            if own is not None and _lie_in_each_other(root, own.resolve()):
+                raise UsageError(f"{root} and the run's own {own} lie in each other", hint="give another folder")
         for other in self._folders:
             if other.name == name:
                 raise UsageError(f"folder {name!r} is {other.root} already", hint='say run.folder(..., name="another")')

@@ -98,6 +98,16 @@ def test_a_refusal_is_a_problem_and_raises_for_who_waits(
     assert run.status().safe == 3
 
 
+def test_a_folder_that_holds_the_remote_is_refused(tmp_path: Path) -> None:
+    """It would be mirrored into itself, and grow for ever."""
+    run = colab_resume.setup("r", store=tmp_path / "store", remote=tmp_path / "mounted" / "runs")
+    for folder in ("mounted", "mounted/runs/r", "mounted/runs/r/folders"):
+        with pytest.raises(UsageError, match="run's own"):
+            run.folder(tmp_path / folder)
+    run.folder(tmp_path / "mounted" / "weights")
+    run.finish(60)
+
+
 def test_the_same_folder_again_is_nothing_and_a_finished_run_refuses(
     setup: Callable[[], Run], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
