@@ -16,6 +16,7 @@ from .display.bars import byte_bar
 from .display.progress import ProgressBar
 from .display.text import disk_line, first_safe, room_line, say, warn
 from .errors import StateMismatch, UsageError
+from .folders import Folders
 from .leaving import Leaving
 from .remotes import Remote
 from .restore import Restored
@@ -62,6 +63,7 @@ class Course:
         self._options = options
         self._place = place
         self._remote_name = remote_name
+        self.folders = Folders(root, remote, keep=options.keep.last, progress=byte_bar, tell=self._say)
         self.tracking = Tracking()
         self.tracking.before_step = self._before_step
         self.loops = Loops(self)
@@ -78,9 +80,10 @@ class Course:
             self._options,
             progress=byte_bar,
             owned=self.tracking.owned,
+            folders=self.folders,
             takeover=takeover,
             place=self._place,
-            tell=lambda line: say(f"{self._name} · {line}"),
+            tell=self._say,
         )
         self.saving.best = self._best
         self._restored: Restored | None = self.saving.found.search.good
@@ -141,6 +144,15 @@ class Course:
         again = known if self.loops.cursor.arrived else []
         self._apply([name for name in objects if name not in again])
         self._tell_room(self.tracking.nbytes() + self.tracking.owed_nbytes())
+
+    def folder(self, path: str | Path, name: str | None) -> Path:
+        """Bring a folder back that another framework writes to, and have it mirrored from now on."""
+        given = self.folders.add(path, name=name)
+        self.saving.mirror.wake()
+        return given
+
+    def _say(self, line: str) -> None:
+        say(f"{self._name} · {line}")
 
     def _tell_room(self, need: int) -> None:
         """If remote or disk have too little space for what is to be kept, say so, once for each number that fits."""

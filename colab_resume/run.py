@@ -133,6 +133,19 @@ class Run:
         self._course.track({VALUES: values})
         return values
 
+    def folder(self, path: str | Path, *, name: str | None = None) -> Path:
+        """Bring back a folder that another framework writes its checkpoints to, and mirror it from now on; its path.
+
+        Call it before that framework looks into it. On a new VM the newest complete set of its files is put there; what
+        is there and belongs to no set is set aside. Files that have settled go to the remote as one set: complete or
+        absent. `name`: what the folder is called on the remote, by default as here.
+
+        Raises `UsageError` for what cannot be meant, `RemoteError` if the remote cannot be asked, `NoGoodCheckpoint` if
+        there are sets and none can be used, `StoreError` if the disk refuses.
+        """
+        self._refuse_if_finished()
+        return self._course.folder(path, name)
+
     def epochs(self, n: int, *, name: str = "epochs") -> Iterator[int]:
         """Count epochs from 0; those that are done are skipped. A second such loop needs a `name` of its own."""
         self._refuse_if_finished()
@@ -262,7 +275,7 @@ class Run:
 
     def _refuse_if_unsafe(self) -> None:
         saved, safe = self._saving.saved, self._saving.mirror.safe
-        if saved is not None and safe != saved:
+        if (saved is not None and safe != saved) or not all(folder.is_safe for folder in self._saving.folders.status):
             raise NotSafe(
                 "the VM is kept: nothing has confirmed that the newest checkpoint would survive it",
                 hint="see where checkpoints go (run.status().proof), and disconnect by hand when they are there",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Curve", "Life", "Progress", "Sending", "Status"]
+__all__ = ["Curve", "Folder", "Life", "Progress", "Sending", "Status"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +83,27 @@ class Curve:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Folder:
+    """A folder of another framework that is mirrored, as of its newest set. Times are seconds since 1970."""
+
+    name: str
+    files: int = 0
+    size: int = 0
+    """The bytes of all files."""
+    captured_at: float | None = None
+    """When its newest settled state was seen; None if there was none so far."""
+    sent_at: float | None = None
+    """When that was which the remote has taken whole; the same for what it has confirmed."""
+    safe_at: float | None = None
+    problem: str = ""
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether its newest settled state is what the remote has confirmed."""
+        return self.captured_at == self.safe_at
+
+
+@dataclass(frozen=True, kw_only=True)
 class Status:
     """The run at one moment. Steps are counted from the run's beginning; times are seconds."""
 
@@ -136,6 +157,8 @@ class Status:
     """By what the remote knows that it has something, in words."""
     sending: Sending | None = None
     """What is being sent at the moment."""
+    folders: tuple[Folder, ...] = ()
+    """Those that `run.folder` has named."""
     remote: bool = True
     """Whether there is a remote at all."""
     remote_name: str = "the remote"

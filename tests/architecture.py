@@ -48,6 +48,7 @@ STATIONS = (
     "mirror",
     "writer",
     "training",
+    "folders",  # other frameworks' checkpoints: sent by the mirror, sealed and proved by the means of our own ones
     "checkpoints",
     "sessions",
     "remotes",
@@ -159,6 +160,7 @@ LIGHT = (
     "colab",
     "durable",
     "errors",
+    "folders",
     "remotes",
     "sessions",
     "status",

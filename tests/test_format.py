@@ -33,6 +33,7 @@ from colab_resume.checkpoints.pack import PackInfo
 from colab_resume.checkpoints.pack_file import verify_pack
 from colab_resume.checkpoints.parts import Part
 from colab_resume.errors import DamagedCheckpoint
+from colab_resume.folders.sets import File, FileSet
 from colab_resume.sessions.identity import SessionRecord
 from colab_resume.training.journal import Mark, history
 from colab_resume.training.position import Frame, Position
@@ -275,7 +276,7 @@ def test_every_member_is_on_the_page() -> None:
     assert Facts.__annotations__.keys() <= rows("member").keys()
     text = re.sub(r"^```.*?^```$", "", PAGE, flags=re.MULTILINE | re.DOTALL)
     named = {word for span in re.findall(r"`([^`]+)`", text) for word in re.findall(r"\w+", span)}
-    for described in (TensorRef, PackInfo, Part, Mark, Position, Frame, SessionRecord):
+    for described in (TensorRef, PackInfo, Part, Mark, Position, Frame, SessionRecord, File, FileSet):
         assert {field.name for field in fields(described)} - {"tensors", "name"} <= named
     assert named >= STORED_DTYPES.keys()
     stored = set(STORED_DTYPES.values())

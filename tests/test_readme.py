@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import colab_resume
+
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
@@ -21,7 +23,7 @@ def _blocks(kind: str) -> list[str]:
 @pytest.mark.slow
 def test_the_example_runs_and_runs_again(tmp_path: Path) -> None:
     """The first time it trains, the second time it finds that all is done; before, the check finds nothing."""
-    example, check = _blocks("python")
+    example, _, check = _blocks("python")
     block = example.replace("for epoch in", f"{check}for epoch in", 1)
     drive, store = tmp_path / "drive", tmp_path / "home"
     script = tmp_path / "example.py"
@@ -37,6 +39,27 @@ def test_the_example_runs_and_runs_again(tmp_path: Path) -> None:
     assert all("check · ok" in text for text in said)
     assert "first start, nothing to restore" in said[0]
     assert "restored   step 160, verified" in said[1]
+
+
+def test_the_example_of_a_folder_is_brought_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a stand-in for a framework that cannot be installed here: the second VM resumes from what the first left."""
+    began: list[tuple[str, bool]] = []
+
+    class YOLO:
+        def __init__(self, weights: str | Path) -> None:
+            self.weights = str(weights)
+
+        def train(self, *, data: str, resume: bool, project: str, name: str, exist_ok: bool) -> None:
+            began.append((self.weights, resume))
+            (Path(project) / name / "weights").mkdir(parents=True, exist_ok=exist_ok)
+            (Path(project) / name / "weights" / "last.pt").write_bytes(b"trained")
+
+    for vm in ("first", "second"):
+        (tmp_path / vm).mkdir()
+        monkeypatch.chdir(tmp_path / vm)
+        run = colab_resume.setup("yolo", store=tmp_path / vm / "store", remote=tmp_path / "drive")
+        exec(_blocks("python")[1], {"run": run, "YOLO": YOLO})
+    assert began == [("yolo11n.pt", False), (str(tmp_path / "second/runs/detect/train/weights/last.pt"), True)]
 
 
 def test_every_command_it_shows_exists_and_every_command_is_shown() -> None:

@@ -1,8 +1,7 @@
 """The manifest: what a checkpoint is. A checkpoint exists when, and only when, its manifest does.
 
-The bytes are one JSON object that begins exactly with `{"sha256":"<64 hex digits>",`; the checksum covers every byte
-after that comma, and the next member is `"format":1`. A manifest may come from a folder that others can write to, and a
-right checksum proves nothing about intent: everything is checked when a `Manifest` is built, wherever it comes from.
+Its bytes are a sealed document (`sealed.py`). A manifest may come from a folder that others can write to, and a right
+checksum proves nothing about intent: everything is checked when a `Manifest` is built, wherever it comes from.
 
 Metrics that are not finite are the strings "nan", "inf" and "-inf", because JSON has no numbers for them; all other
 floats are JSON numbers in the shortest form that gives back the same bits. Members that format 1 does not name are
@@ -11,30 +10,26 @@ ignored by a reader.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from itertools import islice
 from typing import Any, NotRequired, TypedDict
 
-from ..errors import CheckpointError, DamagedCheckpoint, EncodingError, UsageError
+from ..errors import DamagedCheckpoint, EncodingError, UsageError
 from .collector import at_rest
 from .damage import damaged, flaw
 from .digest import is_digest
 from .header import INT64_MAX, check_key, content_size
 from .names import NAME, PACK, checkpoint_name, pack_name
 from .pack import PackInfo
-from .strict_json import JSON, parse
+from .sealed import sealed, unsealed
+from .strict_json import JSON
 
 __all__ = ["Facts", "MANIFEST_LIMIT", "Manifest", "NAME", "PACK", "TensorRef", "checkpoint_name", "pack_name"]
 
 MANIFEST_LIMIT = 64 << 20
 
-_FORMAT = 1
-_PREFIX = re.compile(rb'\{"sha256":"([0-9a-f]{64})",')
 _HINT = "Nothing was written; this is a mistake in the calling code."
 
 
@@ -151,9 +146,8 @@ class Manifest:
         """The manifest whose file is called `name`; DamagedCheckpoint says what is wrong with it."""
         try:
             with at_rest():
-                document = _document(data)
-                _refuse_newer(document, name)
-                manifest = cls._from_document(document)
+                _require(len(data) <= MANIFEST_LIMIT, f"it has {len(data)} bytes")
+                manifest = cls._from_document(unsealed(data, f"Checkpoint {name}"))
             _require(manifest.name == name, f"it is that of {manifest.name}")
         except ValueError as error:
             raise damaged(f"The manifest of {name!r:.60}", flaw(error)) from error
@@ -177,30 +171,9 @@ _INFO = tuple(member.name for member in fields(PackInfo))
 
 def _written(members: Mapping[str, Any]) -> bytes:
     try:
-        text = json.dumps({"format": _FORMAT, **members}, separators=(",", ":"), allow_nan=False)
+        return sealed(members)
     except (TypeError, ValueError, RecursionError) as error:
         raise EncodingError(f"The state is not JSON: {error}.", hint=_HINT) from error
-    body = text.removeprefix("{").encode()
-    return b'{"sha256":"%s",' % hashlib.sha256(body).hexdigest().encode() + body
-
-
-def _document(data: bytes) -> dict[str, Any]:
-    _require(len(data) <= MANIFEST_LIMIT, f"it has {len(data)} bytes")
-    prefix = _PREFIX.match(data)
-    if prefix is None:
-        raise ValueError("it does not begin with its checksum")
-    body = memoryview(data)[prefix.end() :]
-    _require(hashlib.sha256(body).hexdigest().encode() == prefix[1], "its checksum is not that of its content")
-    return _object(parse(data))
-
-
-def _refuse_newer(document: dict[str, Any], name: str) -> None:
-    member, number = next(islice(document.items(), 1, None), ("", None))
-    if member != "format" or type(number) is not int or number < 1:
-        raise ValueError("it does not say its format")
-    if number > _FORMAT:
-        what = f"Checkpoint {name} was written by a newer colab_resume (format {number!s:.20})."
-        raise CheckpointError(what, hint="Upgrade: pip install -U colab-resume")
 
 
 def _members(value: Any, names: tuple[str, ...]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 from ..checkpoints.manifest import Manifest
@@ -15,6 +15,7 @@ from ..errors import CheckpointError, DamagedCheckpoint
 from ..sessions.identity import SessionRecord
 from ..training.journal import Mark, history
 from .runs import FoundRun, find_runs
+from .shelves import KeptFolder, kept_folders
 from .verbs import Verb, add_json, add_place
 
 __all__ = ["VERB"]
@@ -40,10 +41,11 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(options: argparse.Namespace, terminal: Terminal) -> int:
     runs = find_runs(options.folder, options.credentials)
+    folders = {run: kept_folders(run) for run in runs}
     findings: list[_Finding] = []
-    with byte_bar("verify", sum(map(_bytes, runs))) as progress:
+    with byte_bar("verify", sum(_bytes(run, folders[run]) for run in runs)) as progress:
         for run in runs:
-            for finding in _look(run, progress, everything=options.all):
+            for finding in _look(run, progress, everything=options.all, folders=folders[run]):
                 findings.append(finding)
                 terminal.line(str(finding))
     good = {finding.state for finding in findings} in ({"ok"}, {"ok", "empty"})
@@ -51,7 +53,9 @@ def _run(options: argparse.Namespace, terminal: Terminal) -> int:
     return 0 if good else 1
 
 
-def _look(run: FoundRun, progress: Callable[[int], None], *, everything: bool) -> Iterator[_Finding]:
+def _look(
+    run: FoundRun, progress: Callable[[int], None], *, everything: bool, folders: Sequence[KeptFolder] = ()
+) -> Iterator[_Finding]:
     if not run.manifests and not run.unreadable:
         yield _Finding(run.name, "", "empty", "it holds no checkpoint")
     for name, error in run.unreadable.items():
@@ -61,6 +65,8 @@ def _look(run: FoundRun, progress: Callable[[int], None], *, everything: bool) -
         finding = proof.of(manifest)
         if finding.state == "ok" or run.is_there(manifest.name):
             yield finding
+    for folder in folders:
+        yield from _sets(run, folder, progress)
     if everything:
         yield from _journals(run)
         yield from _records(run)
@@ -93,6 +99,17 @@ class _Proof:
         return self._flaws[pack, info]
 
 
+def _sets(run: FoundRun, folder: KeptFolder, progress: Callable[[int], None]) -> Iterator[_Finding]:
+    for name, reason in folder.unreadable.items():
+        yield _Finding(run.name, f"folders/{folder.name}/{name}", "damaged", reason)
+    for one in folder.sets:
+        flaw, what = folder.flaw(one, progress), f"folders/{folder.name}/{one.name}"
+        if not flaw:
+            yield _Finding(run.name, what, "ok", f"{size(one.size)} as written")
+        elif folder.is_there(one):
+            yield _Finding(run.name, what, "damaged", flaw)
+
+
 def _journals(run: FoundRun) -> Iterator[_Finding]:
     with run.journal_folder() as folder:
         for manifest in reversed(run.manifests):
@@ -113,17 +130,17 @@ def _records(run: FoundRun) -> Iterator[_Finding]:
             yield _Finding(run.name, f"sessions/{name}", "damaged", error.what)
 
 
-def _bytes(run: FoundRun) -> int:
+def _bytes(run: FoundRun, folders: Sequence[KeptFolder]) -> int:
     packs = {(pack, info) for manifest in run.manifests for pack, info in manifest.packs.items()}
-    return sum(info.size for _, info in packs)
+    return sum(info.size for _, info in packs) + sum(folder.size for folder in folders)
 
 
 VERB = Verb(
     name="verify",
-    summary="read every byte of every checkpoint, and say which are as they were written",
+    summary="read every byte of every checkpoint and mirrored folder, and say which are as they were written",
     details=(
         "Exit status: 0 if all are, 1 if any is damaged or incomplete, or if there is none. Over a network all packs "
-        "are read and none is kept."
+        "are read and none is kept, and mirrored folders are left out."
     ),
     examples=(
         "/content/drive/MyDrive/runs/digits",

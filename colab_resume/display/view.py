@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ..sessions.times import span
-from ..status import Status
+from ..status import Folder, Status
 from .facts import Fact, facts
 from .marks import Mark
 from .stages import Stage, stages
-from .tables import duration
+from .tables import ago, duration, size
 
 __all__ = ["FIRST_START", "Going", "Line", "Problem", "View", "story", "view"]
 
@@ -65,7 +65,7 @@ def view(status: Status) -> View:
         run=status.run,
         session=f"session {_number(status)}",
         state=_state(status),
-        story=(*story(status), *replay, *beside),
+        story=(*story(status), *replay, *beside, *(_folder(one, status.at) for one in status.folders)),
         going=_going(status),
         stages=stages(status),
         facts=facts(status),
@@ -99,6 +99,20 @@ def _story(status: Status) -> Iterator[Line]:
         yield Line("changed", line, Mark.WARN)
     if status.changed:
         yield Line("", "so it goes on correctly, but not promised to be bit for bit")
+
+
+def _folder(folder: Folder, at: float) -> Line:
+    """One row: how much it is, and how far its newest settled state has come."""
+    if folder.captured_at is None:
+        return Line("folder", f"{folder.name}: nothing has settled yet", Mark.WARN if folder.problem else Mark.WAITS)
+    files = "1 file" if folder.files == 1 else f"{folder.files} files"
+    what = f"{folder.name}: {files}, {size(folder.size)}, of {ago(at - folder.captured_at)}"
+    if folder.problem:
+        return Line("folder", what, Mark.WARN)
+    if folder.is_safe:
+        return Line("folder", f"{what}, safe", Mark.GOOD)
+    sent = folder.captured_at == folder.sent_at
+    return Line("folder", f"{what}, {'handed over' if sent else 'on its way'}", Mark.MOVES)
 
 
 def _number(status: Status) -> str:

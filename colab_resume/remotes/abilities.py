@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from . import Remote
 
-__all__ = ["Space", "Swapping", "folders_of", "lag_of", "mend", "proof_of", "space_of", "swapping"]
+__all__ = ["Space", "Swapping", "folder_here", "folders_of", "lag_of", "mend", "proof_of", "space_of", "swapping"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,18 @@ class _Spacious(Protocol):
 def space_of(remote: Remote) -> Space | None:
     """How much space there is; None where a remote has no `space()`, a member that it may lack."""
     return remote.space() if isinstance(remote, _Spacious) else None
+
+
+@runtime_checkable
+class _Rooted(Protocol):
+    @property
+    def root(self) -> object: ...
+
+
+def folder_here(remote: Remote) -> Path | None:
+    """The folder of this machine's file system that a remote is; None if it is something else."""
+    root = remote.root if isinstance(remote, _Rooted) else None
+    return root if isinstance(root, Path) else None
 
 
 @runtime_checkable

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from . import Remote
-from .abilities import Space, Swapping, lag_of, mend, proof_of, space_of, swapping
+from .abilities import Space, Swapping, folder_here, lag_of, mend, proof_of, space_of, swapping
 
 __all__ = ["Around"]
 
@@ -21,6 +23,11 @@ class Around:
     def space(self) -> Space | None:
         """What the remote inside says."""
         return space_of(self._inner)
+
+    @property
+    def root(self) -> Path | None:
+        """Where the remote inside lies, if that is here."""
+        return folder_here(self._inner)
 
     @property
     def lag(self) -> float:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import BinaryIO
 
 from . import Entry, Receipt, Remote, Source
-from .abilities import Swapping, swapping
+from .abilities import Swapping, folder_here, swapping
 from .around import Around
 
 __all__ = ["PrefixedRemote"]
@@ -25,6 +26,12 @@ class PrefixedRemote(Around):
     @property
     def confirms(self) -> bool:
         return self._confirms
+
+    @property
+    def root(self) -> Path | None:
+        """The folder in that of the whole remote."""
+        whole = folder_here(self._inner)
+        return None if whole is None else whole / self._folder
 
     def swapping(self) -> Swapping | None:
         """The means of the whole remote, below the folder."""

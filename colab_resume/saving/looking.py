@@ -59,6 +59,7 @@ def status_of(
         remote_free=saving.remote_free(),
         proof=found.proof,
         sending=mirror.sending,
+        folders=saving.folders.status,
         remote=saving.has_remote,
         remote_name=remote_name,
         saves=saving.saves,

@@ -15,14 +15,8 @@ from ..checkpoints.manifest import Manifest
 from ..checkpoints.replica import Replica
 from ..checkpoints.retention import Best, kept
 from ..checkpoints.store import Store
-from ..errors import (
-    CheckpointError,
-    ColabResumeError,
-    NotSafe,
-    RemoteError,
-    RunInUse,
-    StoreError,
-)
+from ..errors import CheckpointError, ColabResumeError, NotSafe, RemoteError, RunInUse, StoreError
+from ..folders import Folders
 from ..mirror import Mirror, Mirroring, NoMirror
 from ..remotes import Remote
 from ..remotes.abilities import mend
@@ -62,6 +56,7 @@ class Saving:
         *,
         progress: Progress,
         owned: Callable[[], set[int]],
+        folders: Folders,
         takeover: bool = False,
         place: str = "",
         tell: Callable[[str], None] = lambda _: None,
@@ -85,6 +80,7 @@ class Saving:
         self._arrived = ""
         self._capture = Capture(owned)
         self._remote = remote
+        self.folders = folders
         self.store = Store(root, session=self.session)
         try:
             self._presence = Presence(self.session, remote, place=place, takeover=takeover, tell=tell)
@@ -120,7 +116,8 @@ class Saving:
         self.writer = Writer(self.store, self.journal, self._written)
         # What comes next may kill the kernel before anything else is written, as too large a batch does.
         self._leave_record()
-        self.mirror: Mirroring = NoMirror() if remote is None else Mirror(self._replica(remote))
+        self.folders.begin(self.session, self._presence.check)
+        self.mirror: Mirroring = NoMirror() if remote is None else Mirror(self._replica(remote), self.folders)
 
     def _replica(self, remote: Remote) -> Replica:
         return Replica(
@@ -142,6 +139,7 @@ class Saving:
             "capture": self.capture_problem,
             "writer": self.writer.problem,
             "mirror": self.mirror.problem,
+            **self.folders.problems,
         }
         if isinstance(self.cadence.every, EveryEpochs) and not self.in_epochs:
             texts["cadence"] = (

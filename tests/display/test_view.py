@@ -12,7 +12,7 @@ from display.panel_scene import MOMENTS, NOW
 from colab_resume.display.marks import Mark
 from colab_resume.display.text import first_safe, report, summary
 from colab_resume.display.view import View, view
-from colab_resume.status import Progress, Sending, Status
+from colab_resume.status import Folder, Progress, Sending, Status
 from colab_resume.training.replay import ReplayReport
 
 
@@ -173,6 +173,27 @@ def test_the_end_is_told(ended: str, problems: tuple[str, ...], word: str, mark:
     """A clean end is only good if nothing is left undone."""
     state = view(status(ended=ended, problems=problems)).state
     assert (state.text, state.mark) == (word, mark)
+
+
+@pytest.mark.parametrize(
+    ("facts", "words", "mark"),
+    [
+        ({}, "weights: nothing has settled yet", Mark.WAITS),
+        ({"captured_at": NOW - 120}, "weights: 3 files, 12.0 MB, of 2 min ago, on its way", Mark.MOVES),
+        ({"captured_at": NOW, "sent_at": NOW}, "weights: 3 files, 12.0 MB, of just now, handed over", Mark.MOVES),
+        (
+            {"captured_at": NOW, "sent_at": NOW, "safe_at": NOW},
+            "weights: 3 files, 12.0 MB, of just now, safe",
+            Mark.GOOD,
+        ),
+        ({"captured_at": NOW, "problem": "x"}, "weights: 3 files, 12.0 MB, of just now", Mark.WARN),
+    ],
+)
+def test_a_mirrored_folder_has_a_row(facts: dict[str, Any], words: str, mark: Mark) -> None:
+    """Safe is said only of what the remote has confirmed."""
+    folder = Folder(name="weights", files=3, size=12_000_000, **facts)
+    (line,) = [line for line in view(status(folders=(folder,))).story if line.label == "folder"]
+    assert (line.text, line.mark) == (words, mark)
 
 
 @pytest.mark.parametrize("moment", MOMENTS)

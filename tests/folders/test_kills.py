@@ -1,0 +1,87 @@
+"""Real processes that write folders and mirror them are killed at random moments; what comes back was once complete.
+
+The seconds that a folder must rest are shortened, since here a state is written within milliseconds.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from folders.conftest import VM, content
+from folders.writing import STYLES, digest, states
+
+from colab_resume.errors import NoGoodCheckpoint
+from colab_resume.remotes.folder import FolderRemote
+
+pytestmark = pytest.mark.slow
+
+TESTS = Path(__file__).parents[1]
+
+
+def write_in(style: str, folder: Path, journal: Path, seed: int) -> subprocess.Popen[bytes]:
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "folders.writing", style, str(folder), str(journal), str(seed)]
+    return subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(TESTS)})
+
+
+def mirror_in_a_child(disk: Path, remote: Path, seconds: float) -> None:
+    """A training's process: its run mirrors the folder until it is killed."""
+    child = os.fork()
+    if child == 0:
+        try:
+            _mirror(disk, remote)
+        finally:
+            os._exit(1)
+    time.sleep(seconds)
+    os.kill(child, signal.SIGKILL)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+
+
+def _mirror(disk: Path, remote: Path) -> None:
+    vm = VM(disk, FolderRemote(remote), settle=0.6)
+    vm.track()
+    while True:
+        if vm.folders.look(0):
+            vm.folders.sync(lambda: False)
+        time.sleep(0.03)
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_whatever_is_killed_whenever_a_new_vm_gets_what_was_once_complete(tmp_path: Path, style: str) -> None:
+    """Four lives, on the same disk or a new one; the states that come back are states that were, and none is older."""
+    chance = random.Random(style)
+    journal, newest, came = tmp_path / "journal", -1, 0
+    disk = tmp_path / "0"
+    for life in range(4):
+        if chance.random() < 0.6:
+            disk = tmp_path / f"{life + 1}"
+        _mirror_once(disk, tmp_path / "remote")
+        writer = write_in(style, disk / "work" / "weights", journal, life)
+        mirror_in_a_child(disk, tmp_path / "remote", 1.5 + 1.5 * chance.random())
+        writer.kill()
+        writer.wait()
+        known = states(journal)
+        vm = VM(tmp_path / f"new {life}", FolderRemote(tmp_path / "remote"))
+        vm.track()
+        if not vm.path.exists():
+            continue
+        found = known.index(digest(content(vm.path)))
+        assert found >= newest
+        newest, came = found, came + 1
+    assert came >= 2
+
+
+def _mirror_once(disk: Path, remote: Path) -> None:
+    """What run.folder does at the start of a life."""
+    vm = VM(disk, FolderRemote(remote))
+    try:
+        vm.track()
+    except NoGoodCheckpoint as error:
+        raise AssertionError("a half set was committed") from error
