@@ -36,8 +36,8 @@ STATIONS = (
     "cli",
     "demo",
     "export",
-    "frameworks",
     "run",
+    "frameworks",  # `run.attach` hands over to it; of the run it sees what a Protocol there says
     "site",
     "checking",
     "course",
@@ -99,6 +99,7 @@ DOORS = (
     Door("torch", "checkpoints.encoding", "it knows every dtype by name"),
     Door("torch", "demo", "it trains", lazily=True),
     Door("torch", "demo.training", "it is a notebook, run in a process of its own; what starts it goes without"),
+    Door("torch", "frameworks.transformers", "the Trainer's loader is replaced by one that is like torch's"),
     Door("torch", "export", "it writes the .pt file that others expect; the command line imports it lazily"),
     Door("numpy", "training", "it captures and restores numpy's state"),
     Door("numpy", "checking", "arrays and generators of numpy are part of what a step reaches"),
