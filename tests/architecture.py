@@ -102,6 +102,7 @@ DOORS = (
     Door("torch", "frameworks.transformers", "the Trainer's loader is replaced by one that is like torch's"),
     Door("torch", "export", "it writes the .pt file that others expect; the command line imports it lazily"),
     Door("numpy", "training", "it captures and restores numpy's state"),
+    Door("numpy", "frameworks.transformers", "files of the best model are mapped, and stored like tensors"),
     Door("numpy", "checking", "arrays and generators of numpy are part of what a step reaches"),
     Door("numpy", "export", "arrays become the tensors that others expect"),
     Door("numpy", "checkpoints.encoding", "arrays and scalars are values like tensors"),

@@ -14,6 +14,7 @@ import torch
 from ...display.text import warn
 from ...errors import StateMismatch
 from ...training.objects.plain import copied
+from .best_model import moved_here
 from .callbacks import CallbackStates
 
 __all__ = ["Books"]
@@ -96,8 +97,8 @@ class Books:
         size = self._size if self._sized else args.max_steps
         # The Trainer finds epoch and step from this number; an epoch that a callback has cut short counts as a whole.
         begin = self._epoch * size + self._step
-        batch = {"train_batch_size": args.train_batch_size}
-        return {**_plain(asdict(type(self._trainer.state)())), **steps, **batch, "global_step": begin}
+        empty = type(self._trainer.state)(stateful_callbacks=self._callbacks.exporting())
+        return {**asdict(empty), **steps, "train_batch_size": args.train_batch_size, "global_step": begin}
 
     def state_dict(self) -> dict[str, Any]:
         """All of it, live."""
@@ -124,6 +125,8 @@ class Books:
         self._sized, self._max_steps, self.output = saved["sized"], saved["max_steps"], saved["output"]
         for name, value in saved["state"].items():
             setattr(trainer.state, name, copied(value))
+        if (best := trainer.state.best_model_checkpoint) is not None:
+            trainer.state.best_model_checkpoint = moved_here(trainer, best)
         for name, value in saved["running"].items():
             value = copied(value)
             setattr(trainer, name, value.to(trainer.args.device) if isinstance(value, torch.Tensor) else value)
@@ -134,6 +137,3 @@ def _chosen(now: Any, then: Any) -> Any:
     """A number of steps is as the code says; a share of all steps was made a number when the training began."""
     return now if now is not None and now >= 1 else then
 
-
-def _plain(state: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in state.items() if name != "stateful_callbacks"}

@@ -35,6 +35,11 @@ class CallbackStates:
             elif state:
                 vars(callback).update(copied(state["values"]))
 
+    def exporting(self) -> list[Any]:
+        """Those whose state the Trainer writes into checkpoints of its own, for which it must know them."""
+        trainer = self._trainer
+        return [thing for thing in (*trainer.callback_handler.callbacks, trainer.control) if _exports(thing)]
+
     def _state_of(self, key: str, callback: Any) -> dict[str, Any]:
         if _has_state(callback):
             return {"told": callback.state_dict()}

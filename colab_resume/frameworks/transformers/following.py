@@ -19,6 +19,7 @@ from typing import Any
 
 from ...training.data import randomness
 from .. import FollowedRun
+from .best_model import BestModel
 from .books import Books
 from .loader import FollowedLoader
 from .refusing import refuse_other_ways
@@ -56,7 +57,7 @@ class Following:
         def led(resume_from_checkpoint: Any = None, trial: Any = None, **options: Any) -> Any:
             refuse_other_ways(resume_from_checkpoint, trial)
             self._books = Books(self._trainer)
-            self._run.track(trainer=self._books)
+            self._run.track(trainer=self._books, best_model=BestModel(self._trainer))
             try:
                 with self._begin() as begin:
                     output = train(resume_from_checkpoint=begin, **options)

@@ -87,7 +87,7 @@ class Life:
     patience: int | None = None
     model: Callable[[], nn.Module] = Net
     rows: Callable[[], Any] = Rows
-    evaluated: Callable[[], Any] = lambda: Rows(10)
+    evaluated: Callable[[], Any] = lambda: Rows(10, noise=0.0)
 
 
 class _Dying(TrainerCallback):
@@ -178,9 +178,16 @@ def _kept(trainer: Any) -> dict[str, Any]:
         "optimizer": hashlib.sha256(repr(picture(tensors[1])).encode()).hexdigest(),
         "schedule": repr(trainer.lr_scheduler.state_dict()),
         "state": [state.global_step, state.epoch, state.total_flos, state.best_metric, state.best_global_step],
+        "best": _files(state.best_model_checkpoint),
         "log": [_timeless(entry) for entry in state.log_history],
         "chance": [torch.rand(2).tolist(), float(np.random.rand()), random.random()],
     }
+
+
+def _files(folder: str | None) -> dict[str, str]:
+    """What can be read of the best model."""
+    files = sorted(Path(folder).glob("*.safetensors")) if folder else []
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
 
 
 def _timeless(values: dict[str, Any]) -> dict[str, str]:
