@@ -62,5 +62,7 @@ def _files(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
 
 def _inside(name: str) -> str:
     if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise DamagedCheckpoint(f"the best model's file {name!r} leads out of its folder", hint="use an older checkpoint")
+        raise DamagedCheckpoint(
+            f"file {name!r} of the best model leads out of its folder", hint="use an older checkpoint"
+        )
     return name

@@ -13,6 +13,7 @@ import torch
 
 from ...display.text import warn
 from ...errors import StateMismatch
+from ...training.data import randomness
 from ...training.objects.plain import copied
 from .best_model import moved_here
 from .callbacks import CallbackStates
@@ -43,13 +44,14 @@ _STEPS = ("logging_steps", "eval_steps", "save_steps")
 class Books:
     """Of one call of `train`. `output` is what it returned, once it has come to its end."""
 
-    def __init__(self, trainer: Any) -> None:
+    def __init__(self, trainer: Any, callbacks: CallbackStates) -> None:
         self._trainer = trainer
-        self._callbacks = CallbackStates(trainer)
+        self._callbacks = callbacks
         self._epoch = self._step = 0
         self._size = self._max_steps = 0
         self._sized = True
         self._saved: dict[str, Any] | None = None
+        self._at_begin = randomness.capture()
         self.output: list[Any] | None = None
 
     @property
@@ -69,7 +71,7 @@ class Books:
         """So many batches are in an epoch; how many steps that makes. `StateMismatch` if it was another number."""
         state, args = self._trainer.state, self._trainer.args
         sized = batches is not None
-        size = max(1, math.ceil((batches or 0) / args.gradient_accumulation_steps)) if sized else state.max_steps
+        size: int = max(1, math.ceil((batches or 0) / args.gradient_accumulation_steps)) if sized else state.max_steps
         if self._saved is not None:
             now = {"sized": sized, "accumulated": args.gradient_accumulation_steps}
             then = {name: self._saved[name] for name in now}
@@ -87,6 +89,11 @@ class Books:
                 )
         self._size, self._sized, self._max_steps = size, sized, state.max_steps
         return size
+
+    def draw_as_at_first(self) -> None:
+        """Let the generators stand where they stood when `train` was called for the first time: samplers take their
+        seed from them, and a cell that is run again has not made what was drawn before anew."""
+        randomness.restore(self._at_begin)
 
     def to_begin_with(self) -> dict[str, Any] | None:
         """The books as the Trainer reads them when it resumes: they say where to begin. None if at the beginning."""
@@ -114,6 +121,7 @@ class Books:
             "state": {name: getattr(trainer.state, name) for name in _STATE if hasattr(trainer.state, name)},
             "running": {name: getattr(trainer, name) for name in _RUNNING if hasattr(trainer, name)},
             "callbacks": self._callbacks.state(),
+            "begin": self._at_begin,
             "output": self.output,
         }
 
@@ -123,12 +131,12 @@ class Books:
         self._saved = saved
         self._epoch, self._step, self._size = saved["epoch"], saved["step"], saved["size"]
         self._sized, self._max_steps, self.output = saved["sized"], saved["max_steps"], saved["output"]
+        self._at_begin = saved["begin"]
         for name, value in saved["state"].items():
             setattr(trainer.state, name, copied(value))
         if (best := trainer.state.best_model_checkpoint) is not None:
             trainer.state.best_model_checkpoint = moved_here(trainer, best)
-        for name, value in saved["running"].items():
-            value = copied(value)
+        for name, value in copied(saved["running"]).items():
             setattr(trainer, name, value.to(trainer.args.device) if isinstance(value, torch.Tensor) else value)
         self._callbacks.load(saved["callbacks"])
 
@@ -136,4 +144,3 @@ class Books:
 def _chosen(now: Any, then: Any) -> Any:
     """A number of steps is as the code says; a share of all steps was made a number when the training began."""
     return now if now is not None and now >= 1 else then
-

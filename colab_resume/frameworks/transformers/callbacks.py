@@ -20,7 +20,13 @@ class CallbackStates:
 
     def __init__(self, trainer: Any) -> None:
         self._trainer = trainer
-        self._at_first = {key: copied(_values(callback)) for key, callback in self._callbacks()}
+        self._at_first: dict[str, dict[str, Any]] = {}
+        self.meet()
+
+    def meet(self) -> None:
+        """Remember how callbacks that were not there before look before they are trained with."""
+        for key, callback in self._callbacks():
+            self._at_first.setdefault(key, copied(_values(callback)))
 
     def state(self) -> dict[str, Any]:
         """By callback what it needs to go on."""
@@ -33,7 +39,8 @@ class CallbackStates:
             if state and "told" in state:
                 callback.load_state_dict(state["told"])
             elif state:
-                vars(callback).update(copied(state["values"]))
+                # What was not saved was as at first; a training that was interrupted in this process has changed it.
+                vars(callback).update(copied({**self._at_first.get(key, {}), **state["values"]}))
 
     def exporting(self) -> list[Any]:
         """Those whose state the Trainer writes into checkpoints of its own, for which it must know them."""

@@ -17,10 +17,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from ...display.text import say
 from ...training.data import randomness
 from .. import FollowedRun
 from .best_model import BestModel
 from .books import Books
+from .callbacks import CallbackStates
 from .loader import FollowedLoader
 from .refusing import refuse_other_ways
 
@@ -37,7 +39,8 @@ class Following:
     def __init__(self, run: FollowedRun, trainer: Any) -> None:
         self._run = run
         self._trainer = trainer
-        self._books = Books(trainer)
+        self._callbacks = CallbackStates(trainer)
+        self._books = Books(trainer, self._callbacks)
         self._epochs: Any = None
         self._steps: Any = None
         self._batches: Any = None
@@ -51,13 +54,20 @@ class Following:
         trainer.evaluate = _without_trace(trainer, trainer.evaluate)
         trainer._load_from_checkpoint = _loads_nothing
         trainer.add_callback(_Listener(self))
+        if trainer.args.save_strategy != "no" and not trainer.args.load_best_model_at_end:
+            say(
+                f"{self._run.name} · the Trainer also writes checkpoints of its own to {trainer.args.output_dir}, on "
+                'this machine\'s disk; the run does not need them: save_strategy="no" saves that time'
+            )
 
     def _led(self, train: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(train)
         def led(resume_from_checkpoint: Any = None, trial: Any = None, **options: Any) -> Any:
             refuse_other_ways(resume_from_checkpoint, trial)
-            self._books = Books(self._trainer)
+            self._callbacks.meet()
+            self._books = Books(self._trainer, self._callbacks)
             self._run.track(trainer=self._books, best_model=BestModel(self._trainer))
+            self._books.draw_as_at_first()
             try:
                 with self._begin() as begin:
                     output = train(resume_from_checkpoint=begin, **options)
@@ -152,9 +162,9 @@ class Following:
             return output
         if self._steps is not None:
             self._end_epoch()
-            self._books.output = list(output)
+            self._books.output = [*output]
         next(self._epochs, None)
-        return type(output)(*self._books.output)
+        return type(output)(*self._books.output) if self._books.output else output
 
     def _leave(self) -> None:
         for loop in (self._batches, self._steps, self._epochs):

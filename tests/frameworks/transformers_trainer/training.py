@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import random
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,11 +18,12 @@ from exactness import picture
 from frameworks.transformers_trainer.parts import Counting, Net, Rows
 from torch import nn
 from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers.trainer_utils import TrainOutput
 from vm import die
 
 import colab_resume
 
-__all__ = ["Life", "arguments", "train"]
+__all__ = ["Life", "arguments", "ended", "made", "train", "trainer_of"]
 
 _TIME = ("runtime", "per_second")
 
@@ -92,39 +95,52 @@ def arguments(output: str, **options: Any) -> TrainingArguments:
 
 def train(life: Life) -> Any:
     """Live this life, and give back what is compared."""
+    with made(life) as (run, trainer):
+        found = trainer.train()
+        return ended(run, trainer, found)
+
+
+@contextmanager
+def made(life: Life) -> Iterator[tuple[colab_resume.Run, Trainer]]:
+    """A notebook up to its last cell."""
     torch.set_num_threads(1)
+    gc.freeze()  # the Trainer collects garbage when it begins: here all of what a test process has imported
     torch.manual_seed(3)
     np.random.seed(4)
     random.seed(5)
     run = colab_resume.setup("hf", store=life.store, remote=life.remote, every=life.every)
-    counting, rows = Counting(), life.rows()
     with tempfile.TemporaryDirectory() as output:
-        trainer = Trainer(
-            model=life.model(),
-            args=arguments(output, dataloader_num_workers=life.workers, **life.options),
-            data_collator=life.collate,
-            train_dataset=rows,
-            eval_dataset=Rows(10, noise=0.0),
-            callbacks=[counting, *life.callbacks(), _Dying(run, life.death)],
-        )
-        run.attach(trainer)
-        found = trainer.train()
-        kept = _kept(trainer)
+        yield run, trainer_of(life, run, output)
+
+
+def trainer_of(life: Life, run: colab_resume.Run, output: str) -> Trainer:
+    """A new one, attached."""
+    trainer = Trainer(
+        model=life.model(),
+        args=arguments(output, dataloader_num_workers=life.workers, **life.options),
+        data_collator=life.collate,
+        train_dataset=life.rows(),
+        eval_dataset=Rows(10, noise=0.0),
+        callbacks=[Counting(), *life.callbacks(), _Dying(run, life.death)],
+    )
+    return run.attach(trainer)
+
+
+def ended(run: colab_resume.Run, trainer: Trainer, found: TrainOutput) -> Any:
+    """All there is to see of a training that is over."""
+    kept = _kept(trainer)
     history = [[record.step, record.epoch, repr(dict(record.values))] for record in run.history()]
     run.finish()
-    end = {
-        "output": [found.global_step, found.training_loss, _timeless(found.metrics)],
-        "counting": [counting.steps, counting.best],
-        "run": history,
-        **kept,
-    }
-    return {"end": end, "reads": getattr(rows, "reads", None)}
+    end = {"output": [found.global_step, found.training_loss, _timeless(found.metrics)], "run": history, **kept}
+    return {"end": end, "reads": getattr(trainer.train_dataset, "reads", None)}
 
 
 def _kept(trainer: Trainer) -> dict[str, Any]:
     state = trainer.state
+    counting = next(one for one in trainer.callback_handler.callbacks if isinstance(one, Counting))
     optimizer = trainer.optimizer.optimizer.state_dict() if trainer.optimizer else {}
     return {
+        "counting": [counting.steps, counting.best],
         "weights": _digest(trainer.model.state_dict()),
         "optimizer": _digest(optimizer),
         "schedule": repr(trainer.lr_scheduler.state_dict()),
