@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...errors import UsageError
 from .. import FollowedRun
 from .following import Following
 from .refusing import refuse_inexact
@@ -21,14 +20,11 @@ _MARK = "_colab_resume"
 
 
 def attach(run: FollowedRun, trainer: Any) -> None:
-    """Let `run` follow `trainer.train()`; again is harmless. `UsageError` for what cannot be made exact."""
+    """Let `run` follow `trainer.train()`; from now on this run, if it was another. `UsageError` for what cannot be
+    made exact."""
     known = vars(trainer).get(_MARK)
-    if known is not None and known is not run:
-        raise UsageError(
-            f"this Trainer is attached to run {known.name!r} already", hint="make a Trainer of its own for each run"
-        )
-    if known is not None:
-        return
-    refuse_inexact(trainer)
-    vars(trainer)[_MARK] = run
-    Following(run, trainer).take_over()
+    if known is None:
+        refuse_inexact(trainer)
+        known = vars(trainer)[_MARK] = Following(run, trainer)
+        known.take_over()
+    known.run = run

@@ -37,7 +37,7 @@ class Following:
     """Of one trainer."""
 
     def __init__(self, run: FollowedRun, trainer: Any) -> None:
-        self._run = run
+        self.run = run
         self._trainer = trainer
         self._callbacks = CallbackStates(trainer)
         self._books = Books(trainer, self._callbacks)
@@ -45,32 +45,34 @@ class Following:
         self._steps: Any = None
         self._batches: Any = None
         self._steps_in_epoch = 0
+        self._leading = False
 
     def take_over(self) -> None:
         """From now on the trainer's methods come by here."""
         trainer = self._trainer
         trainer.train = self._led(trainer.train)
         trainer.get_train_dataloader = self._followed(trainer.get_train_dataloader)
-        trainer.evaluate = _without_trace(trainer, trainer.evaluate)
+        trainer.evaluate = self._without_trace(trainer.evaluate)
         trainer._load_from_checkpoint = _loads_nothing
         trainer.add_callback(_Listener(self))
         if trainer.args.save_strategy != "no" and not trainer.args.load_best_model_at_end:
             say(
-                f"{self._run.name} · the Trainer also writes checkpoints of its own to {trainer.args.output_dir}, on "
+                f"{self.run.name} · the Trainer also writes checkpoints of its own to {trainer.args.output_dir}, on "
                 'this machine\'s disk; the run does not need them: save_strategy="no" saves that time'
             )
 
     def _led(self, train: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(train)
-        def led(resume_from_checkpoint: Any = None, trial: Any = None, **options: Any) -> Any:
+        def led(resume_from_checkpoint: Any = None, trial: Any = None, ignore_keys_for_eval: Any = None) -> Any:
             refuse_other_ways(resume_from_checkpoint, trial)
             self._callbacks.meet()
             self._books = Books(self._trainer, self._callbacks)
-            self._run.track(trainer=self._books, best_model=BestModel(self._trainer))
+            self.run.track(trainer=self._books, best_model=BestModel(self._trainer))
             self._books.draw_as_at_first()
+            self._leading = True
             try:
                 with self._begin() as begin:
-                    output = train(resume_from_checkpoint=begin, **options)
+                    output = train(resume_from_checkpoint=begin, ignore_keys_for_eval=ignore_keys_for_eval)
                 return self._finish(output)
             finally:
                 self._leave()
@@ -91,9 +93,26 @@ class Following:
     def _followed(self, get: Callable[[], Any]) -> Callable[[], Any]:
         @wraps(get)
         def followed() -> Any:
+            if not self._leading:
+                return get()
             return FollowedLoader(get(), draw=self.draw, passed_over=lambda: self._books.batches_done)
 
         return followed
+
+    def _without_trace(self, evaluate: Callable[..., Any]) -> Callable[..., Any]:
+        """An evaluation during the training draws nothing that the training would miss: how much it draws depends on
+        whether its workers have been started before, so on restarts."""
+
+        @wraps(evaluate)
+        def without_trace(*args: Any, **options: Any) -> Any:
+            before = randomness.capture() if self._leading else None
+            try:
+                return evaluate(*args, **options)
+            finally:
+                if before is not None:
+                    randomness.restore(before)
+
+        return without_trace
 
     def train_begins(self) -> None:
         """Everything that the training changes is there now."""
@@ -105,12 +124,12 @@ class Following:
         }
         if (scaler := getattr(trainer.accelerator, "scaler", None)) is not None:
             objects["scaler"] = scaler
-        self._run.track(**objects)
+        self.run.track(**objects)
         loader = trainer.callback_handler.train_dataloader
         trainer.callback_handler.train_dataloader = loader.users_own
         self._steps_in_epoch = self._books.note_size(loader.size)
         state = trainer.state
-        self._epochs = self._run.epochs(min(state.num_train_epochs, max(state.max_steps, 1)))
+        self._epochs = self.run.epochs(min(state.num_train_epochs, max(state.max_steps, 1)))
 
     def log(self, logs: dict[str, Any]) -> None:
         """What the Trainer logs; how long something took is no part of the history."""
@@ -120,13 +139,13 @@ class Following:
             if name != "epoch" and not any(part in name for part in _DEPENDS_ON_TIME)
         }
         if values:
-            self._run.log(**values)
+            self.run.log(**values)
 
     def draw(self, loader: FollowedLoader) -> Iterator[Any]:
         """The batches of the Trainer's next epoch, from where the run stopped."""
         self._begin_epoch(loader)
         self._begin_step(first=True)
-        self._batches = iter(self._run.batches(loader.inner))
+        self._batches = iter(self.run.batches(loader.inner))
         accumulated = self._trainer.args.gradient_accumulation_steps
         # A batch must not be in hand at a boundary, so the loop asks for it afterwards.
         for number in count():
@@ -142,7 +161,7 @@ class Following:
             self._end_epoch()
         epoch = next(self._epochs)
         loader.set_epoch(epoch)
-        self._steps = self._run.steps(self._steps_in_epoch)
+        self._steps = self.run.steps(self._steps_in_epoch)
 
     def _begin_step(self, *, first: bool) -> None:
         if not first:
@@ -171,6 +190,7 @@ class Following:
             if loop is not None:
                 loop.close()
         self._batches = self._steps = self._epochs = None
+        self._leading = False
 
 
 class _Listener:
@@ -197,20 +217,3 @@ def _nothing(*_: Any, **__: Any) -> None:
 
 def _loads_nothing(*_: Any, **__: Any) -> None:
     """The weights come from the run's checkpoint, when everything else does."""
-
-
-def _without_trace(trainer: Any, evaluate: Callable[..., Any]) -> Callable[..., Any]:
-    """An evaluation during the training draws nothing that the training would miss: how much it draws depends on
-    whether its workers have been started before, so on restarts."""
-
-    @wraps(evaluate)
-    def without_trace(*args: Any, **options: Any) -> Any:
-        if not trainer.is_in_train:
-            return evaluate(*args, **options)
-        before = randomness.capture()
-        try:
-            return evaluate(*args, **options)
-        finally:
-            randomness.restore(before)
-
-    return without_trace
