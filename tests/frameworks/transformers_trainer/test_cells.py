@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -89,3 +91,12 @@ def test_a_place_of_its_own_to_resume_from_is_refused(cells: ModuleType, story: 
     life = story.life()
     _, said = live(lambda: cells.resumes_elsewhere(life))
     assert "the run knows where to go on" in said
+
+
+@pytest.mark.slow
+def test_the_readme_shows_what_works(cells: ModuleType, story: Story) -> None:
+    """Run on two VMs in turn."""
+    block = re.search(r"```py\n(.*?)```", (Path(__file__).parents[3] / "README.md").read_text(), re.DOTALL)
+    assert block is not None
+    for life in (story.life(), story.life()):
+        assert live(lambda life=life: cells.as_shown(block[1], life)) == (0, 18)
