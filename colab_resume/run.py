@@ -19,6 +19,7 @@ from .course import CLOSE_SECONDS, Course
 from .display.panel import open_panel
 from .display.text import report, say, warn
 from .errors import NotSafe, RunInUse, UsageError
+from .frameworks import attach
 from .remotes import Remote
 from .saving import Options, Saving, status_of
 from .site import Site, address, open_site
@@ -124,6 +125,14 @@ class Run:
         """
         self._refuse_if_finished()
         self._course.track(objects)
+
+    def attach(self, trainer: T) -> T:
+        """Go along with the loop of a framework's trainer (Hugging Face's `Trainer`): then train with it as always.
+
+        Gives the trainer back. Raises `UsageError` for what is no such trainer, or could not be made exact.
+        """
+        self._refuse_if_finished()
+        return attach(self, trainer)
 
     def state(self, **defaults: Any) -> Values:
         """Plain values that survive: `s = run.state(best=0.0)`, then `s.best = ...`; what was saved wins."""

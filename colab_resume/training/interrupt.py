@@ -25,6 +25,8 @@ __all__ = ["HeldInterrupt"]
 _PATIENCE = (5.0, 30.0)
 _SAY_AFTER = 1.0
 _PACKAGE = __name__.partition(".")[0]
+_LEAD_LOOPS = {_PACKAGE, "accelerate", "torch", "transformers"}
+"""Whose code asks for the next turn on behalf of the user's code, which is the one that has to be running still."""
 
 
 class HeldInterrupt:
@@ -101,8 +103,8 @@ def _code_of_loop(frame: FrameType | None) -> CodeType | None:
     """The code whose `for` asks us for the next turn, also through generators such as tqdm's, which are not on the
     stack while the body of the loop runs."""
     while frame is not None:
-        ours = str(frame.f_globals.get("__name__", "")).partition(".")[0] == _PACKAGE
-        if not ours and not frame.f_code.co_flags & inspect.CO_GENERATOR:
+        leads = str(frame.f_globals.get("__name__", "")).partition(".")[0] in _LEAD_LOOPS
+        if not leads and not frame.f_code.co_flags & inspect.CO_GENERATOR:
             return frame.f_code
         frame = frame.f_back
     return None
