@@ -19,6 +19,7 @@ from .course import CLOSE_SECONDS, Course
 from .display.panel import open_panel
 from .display.text import report, say, warn
 from .errors import NotSafe, RunInUse, UsageError
+from .frameworks import attach
 from .remotes import Remote
 from .saving import Options, Saving, status_of
 from .site import Site, address, open_site
@@ -132,6 +133,11 @@ class Run:
             values.__dict__.setdefault(key, value)
         self._course.track({VALUES: values})
         return values
+
+    def attach(self, thing: T) -> T:
+        """Let what owns its loop, such as a Keras model, train as a part of this run; then call its `fit` as always."""
+        self._refuse_if_finished()
+        return attach(self, thing)
 
     def epochs(self, n: int, *, name: str = "epochs") -> Iterator[int]:
         """Count epochs from 0; those that are done are skipped. A second such loop needs a `name` of its own."""
