@@ -193,24 +193,20 @@ def arrays(scene: Scene) -> dict[str, Any]:
     stop = keras.callbacks.EarlyStopping("val_loss", min_delta=0.001, patience=2, restore_best_weights=True)
     slower = keras.callbacks.ReduceLROnPlateau("val_loss", patience=1, factor=0.5, min_delta=0.01)
     best = keras.callbacks.ModelCheckpoint(scene.store / "best.weights.h5", save_weights_only=True, save_best_only=True)
+    table = scene.store / "table.csv"
+    rows = keras.callbacks.CSVLogger(table)
     run.state(x=1)
-    scene.fit(model, X, Y, batch_size=8, epochs=5, validation_split=0.2, callbacks=[stop, slower, best])
+    scene.fit(model, X, Y, batch_size=8, epochs=5, validation_split=0.2, callbacks=[stop, slower, best, rows])
     mine = [stop.wait, stop.best, stop.best_epoch, stop.min_delta, slower.wait, slower.best, slower.cooldown_counter]
-    return scene.end(model, *mine, best.best, stop.monitor_op is keras.ops.less)
+    return scene.end(model, *mine, best.best, stop.monitor_op is keras.ops.less, table.read_text())
 
 
 def stopped_early(scene: Scene) -> dict[str, Any]:
     """Stopped by a callback, between epochs in one fit, and in the middle of an epoch in the other."""
     scene.setup()
     model = scene.model(optimizer=keras.optimizers.SGD(0.0))
-    scene.fit(
-        model,
-        X,
-        Y,
-        batch_size=8,
-        epochs=20,
-        callbacks=[keras.callbacks.EarlyStopping("loss", patience=1, mode="max", baseline=99.0)],
-    )
+    flat = keras.callbacks.EarlyStopping("loss", patience=1, mode="max", baseline=99.0)
+    scene.fit(model, X, Y, batch_size=8, epochs=20, callbacks=[flat])
 
     def stop(batch: int, logs: Any) -> None:
         model.stop_training = batch == 3

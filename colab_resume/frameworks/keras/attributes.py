@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["is_kept", "kept"]
+from ...checkpoints.digest import digest_of
+
+__all__ = ["is_kept", "kept", "mark"]
 
 _ALONE = (type(None), bool, int, float, complex, str, bytes)
 _MANY = (list, tuple, set, frozenset, deque)
@@ -37,3 +39,14 @@ def kept(value: Any) -> Any:
     if type(value) in (dict, OrderedDict):
         return type(value)((key, kept(part)) for key, part in value.items())
     return set(value) if type(value) is set else value
+
+
+def mark(value: Any) -> Any:
+    """Something short that is another when the value is."""
+    if isinstance(value, np.ndarray):
+        return value.dtype.str, value.shape, digest_of(np.ascontiguousarray(value).data)
+    if isinstance(value, list | tuple | deque):
+        return type(value).__name__, [mark(part) for part in value]
+    if isinstance(value, dict):
+        return [(repr(key), mark(part)) for key, part in value.items()]
+    return repr(value)

@@ -18,9 +18,9 @@ from keras.src.trainers.epoch_iterator import EpochIterator
 from ...display.text import say, warn
 from ...errors import StateMismatch, UsageError
 from ..host import Host
-from . import callbacks as known
 from . import variables
 from .asked import Asked, asked
+from .callbacks import Memories, lean
 from .feeding import Feed, feed_for
 from .steps import Ends, Steps, guided
 
@@ -38,6 +38,7 @@ class Fitting:
         self._model = model
         self._fit: Callable[..., Any] = model.fit
         self._over: list[dict[str, Any]] = []
+        self._memories = Memories()
         self._calls = 0
         self._now: _Now | None = None
         self._saved: Mapping[str, Any] | None = None
@@ -106,7 +107,7 @@ class Fitting:
     def _train(self, name: str, asked: Asked, feed: Feed) -> None:
         del self._over[self._calls :]
         loops = self._run._loops
-        now = _Now(feed, asked.callbacks)
+        now = _Now(feed, asked.callbacks, self._memories)
         if self._saved is not None and not loops.cursor.arrived and self._saved["fit"] is not None:
             now.refuse_others(self._saved["fit"])
         steps = Steps(loops, name, asked.epochs, feed)
@@ -114,7 +115,7 @@ class Fitting:
         try:
             with guided(self._model, feed):
                 self._fit(**_arguments(asked, feed, [steps, *asked.callbacks, Ends(self._run, steps)], steps.turns))
-            self._over = [{**fit, "callbacks": known.lean(fit["callbacks"])} for fit in self._over]
+            self._over = [{**fit, "callbacks": lean(fit["callbacks"])} for fit in self._over]
             self._over.append({"turns": steps.turns, "asked": asked.epochs, **now.state()})
             self._now = None
             steps.end()
@@ -132,7 +133,7 @@ class Fitting:
             callback.set_model(self._model)
             callback.set_params(about)
         self._model.history = asked.history
-        _Now(feed, asked.callbacks).load(over)
+        _Now(feed, asked.callbacks, self._memories).load(over)
         for _ in self._run._loops.counted("epochs", over["turns"], name):
             raise AssertionError("a loop that is over has a turn left")
         say(f"{self._run.name} · {name} is done: {over['turns']} of {over['asked']} epochs")
@@ -141,9 +142,11 @@ class Fitting:
 class _Now:
     """What is known of one `fit` besides the model."""
 
-    def __init__(self, feed: Feed, callbacks: list[Any]) -> None:
+    def __init__(self, feed: Feed, callbacks: list[Any], memories: Memories) -> None:
         self._feed = feed
         self._callbacks = callbacks
+        self._memories = memories
+        memories.meet(callbacks)
 
     def state(self) -> dict[str, Any]:
         """What is to be kept."""
@@ -151,7 +154,7 @@ class _Now:
             "data": self._feed.look,
             "order": self._feed.order,
             "hooks": [hooks.state() for hooks in self._feed.hooks],
-            "callbacks": known.taken(self._callbacks),
+            "callbacks": self._memories.taken(self._callbacks),
         }
 
     def refuse_others(self, saved: Mapping[str, Any]) -> None:
@@ -168,7 +171,7 @@ class _Now:
         self._feed.order = saved["order"]
         for hooks, its in zip(self._feed.hooks, saved["hooks"], strict=False):
             hooks.load(its)
-        return known.put(saved["callbacks"], self._callbacks)
+        return self._memories.put(saved["callbacks"], self._callbacks)
 
 
 def _arguments(asked: Asked, feed: Feed, callbacks: list[Any], done: int) -> dict[str, Any]:

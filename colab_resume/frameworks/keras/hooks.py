@@ -10,11 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 from keras.utils import PyDataset
 
-from ...checkpoints.digest import digest_of
-from .attributes import is_kept, kept
+from .attributes import is_kept, kept, mark
 
 __all__ = ["Hooks", "has_hooks"]
 
@@ -66,14 +64,4 @@ class Hooks:
 
 def _marks(data: Any) -> dict[str, Any]:
     """Something short for each attribute that is another when the attribute is."""
-    return {name: _mark(value) for name, value in vars(data).items() if is_kept(value)}
-
-
-def _mark(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return value.dtype.str, value.shape, digest_of(np.ascontiguousarray(value).data)
-    if isinstance(value, list | tuple):
-        return [_mark(part) for part in value]
-    if isinstance(value, dict):
-        return [(repr(key), _mark(part)) for key, part in value.items()]
-    return repr(value)
+    return {name: mark(value) for name, value in vars(data).items() if is_kept(value)}
