@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,6 +46,9 @@ class Scene:
     compared: list[Any] = field(default_factory=list)
 
     def setup(self) -> colab_resume.Run:
+        # Keras's own: where nobody knows a length, and with numpy 2.
+        warnings.filterwarnings("ignore", "Your input ran out of data")
+        warnings.filterwarnings("ignore", "__array__ implementation doesn't accept", DeprecationWarning)
         keras.utils.set_random_seed(5)
         self.run = colab_resume.setup("t", store=self.store, remote=self.remote, every=self.every)
         return self.run

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import warnings
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
@@ -16,15 +15,9 @@ from vm import KILLED, live
 Fit = Callable[[Scene], dict[str, Any]]
 
 
-def _play(fit: Fit, scene: Scene) -> dict[str, Any]:
-    warnings.filterwarnings("ignore", "Your input ran out of data")  # Keras's own, where nobody knows a length
-    warnings.filterwarnings("ignore", "__array__ implementation doesn't accept", DeprecationWarning)
-    return fit(scene)
-
-
 @cache
 def _unkilled(fit: Fit, folder: Path) -> Any:
-    status, found = live(lambda: _play(fit, Scene(store=folder / "store", remote=folder / "drive", every=1000)))
+    status, found = live(lambda: fit(Scene(store=folder / "store", remote=folder / "drive", every=1000)))
     assert status == 0
     return found
 
@@ -34,7 +27,7 @@ def _check(fit: Fit, folder: Path, deaths: Sequence[Moment], unkilled: Any, *, w
         scene = Scene(
             store=folder / f"vm{life}", remote=folder / "drive", death=death, workers=workers[life % len(workers)]
         )
-        status, found = live(partial(_play, fit, scene))
+        status, found = live(partial(fit, scene))
         assert status == (0 if death is None else KILLED), f"life {life}, killed at {deaths}"
     assert found["end"] == unkilled["end"], f"killed at {deaths}"
     assert "first difference" not in found["replay"]

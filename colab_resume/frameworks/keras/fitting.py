@@ -34,6 +34,7 @@ class Fitting:
     """All that is trained by `fit` calls of one model."""
 
     def __init__(self, run: Host, model: Any) -> None:
+        _refuse_unknown(model)
         self._run = run
         self._model = model
         self._fit: Callable[..., Any] = model.fit
@@ -45,7 +46,6 @@ class Fitting:
 
     def begin(self) -> None:
         """Take the place of the model's own `fit`."""
-        _refuse_unknown(self._model, self._fit)
         self._run.track(**{_NAME: self})
 
         @wraps(self._fit)
@@ -82,10 +82,13 @@ class Fitting:
     def _go_on(self) -> None:
         """What is under way goes on with what was saved of it; if that was over, it goes on for more epochs."""
         saved = self._saved or {}
+        if self._now is None:
+            return
+        if saved["fit"] is None:  # an epoch has begun here, and had not yet where it was saved
+            self._model.reset_metrics()
         then = saved["fit"] or next(iter(saved["fits"][self._calls :]), None)
-        if self._now is not None and then is not None:
-            for line in self._now.load(then):
-                warn(f"{self._run.name}: {line}")
+        for line in self._now.load(then) if then else ():
+            warn(f"{self._run.name}: {line}")
 
     def _run_fit(self, asked: Asked) -> Any:
         loops = self._run._loops
@@ -188,7 +191,7 @@ def _is_done(over: Mapping[str, Any], epochs: int) -> bool:
     return turns < over["asked"] or turns >= epochs
 
 
-def _refuse_unknown(model: Any, fit: Callable[..., Any]) -> None:
+def _refuse_unknown(model: Any) -> None:
     kind = type(model)
     if not isinstance(model, keras.Model):
         raise UsageError(f"run.attach({kind.__qualname__}) of Keras", hint="attach the model whose fit is called")
@@ -199,7 +202,7 @@ def _refuse_unknown(model: Any, fit: Callable[..., Any]) -> None:
         )
     if not hasattr(EpochIterator, "_enumerate_iterator") or not hasattr(model, "_symbolic_build"):
         raise UsageError(f"Keras {keras.__version__} trains in a way that is not known here", hint="use Keras 3.13")
-    if fit.__module__.partition(".")[0] != "keras" or "fit" in vars(model):
+    if kind.fit.__module__.partition(".")[0] != "keras" or "fit" in vars(model):
         raise UsageError(
             f"{kind.__qualname__} has a fit of its own, or is attached already",
             hint="override train_step and leave fit as Keras has it; attach a model once",
