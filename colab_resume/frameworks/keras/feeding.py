@@ -35,6 +35,7 @@ class Feed(DataAdapter):  # type: ignore[misc]
         self._items: Iterator[Any] | None = None
         self._waiting: Any = _END
         self._training = False
+        self._order = supply.seed
         self.steps = steps
         self.validation = validation
 
@@ -50,19 +51,23 @@ class Feed(DataAdapter):  # type: ignore[misc]
         return [hooks for hooks in found if hooks is not None]
 
     @property
-    def order(self) -> int | None:
-        """The seed of the order, if it goes on from epoch to epoch."""
-        return None if self._supply.spans is None else self._supply.spans.seed
+    def order(self) -> int:
+        """The seed of the order, where it is ours."""
+        return self._order
 
     @order.setter
-    def order(self, seed: int | None) -> None:
-        if self._supply.spans is not None and seed is not None:
+    def order(self, seed: int) -> None:
+        self._order = seed
+        if self._supply.spans is not None:
             self._supply.spans.seed = seed
+        if self._supply.chance is not None:
+            self._supply.chance.manual_seed(seed)
 
     @property
     def num_batches(self) -> int | None:
         """As Keras's own adapter says; but where epochs are counted otherwise, Keras is not to count batches, too."""
-        found: int | None = None if self._supply.spans else self._adapter.num_batches
+        ours = self._supply.spans is not None and self.steps is not None
+        found: int | None = None if ours else self._adapter.num_batches
         return found
 
     @property
@@ -82,6 +87,10 @@ class Feed(DataAdapter):  # type: ignore[misc]
 
     def get_torch_dataloader(self) -> Feed:
         """Keras iterates this; and sometimes once more than it draws, so nothing happens before the first draw."""
+        return self
+
+    def get_tf_dataset(self) -> Feed:
+        """Keras draws from it itself only to build the model; the batches of steps are handed to it one by one."""
         return self
 
     def __iter__(self) -> Iterator[Any]:

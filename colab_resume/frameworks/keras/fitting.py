@@ -27,6 +27,7 @@ from .steps import Ends, Steps, guided
 __all__ = ["Fitting"]
 
 _NAME = "keras"
+_BACK_ENDS = ("torch", "tensorflow")
 _EVERYTHING = ("model", "optimizer", "metrics", "global seed")
 
 
@@ -95,6 +96,11 @@ class Fitting:
         if loops.cursor.inside:
             raise UsageError(
                 "fit is called inside a loop of the run", hint="call fit outside of run.epochs; it counts for itself"
+            )
+        if self._model.steps_per_execution != 1 or getattr(self._model, "_distribute_strategy", None) is not None:
+            raise UsageError(
+                "several steps in one go, or a distribution strategy: control does not come back between two steps",
+                hint="compile the model with steps_per_execution=1, outside of a strategy's scope",
             )
         name = f"fit {self._calls + 1}"
         loops.go_back_if_left(name)
@@ -195,10 +201,10 @@ def _refuse_unknown(model: Any) -> None:
     kind = type(model)
     if not isinstance(model, keras.Model):
         raise UsageError(f"run.attach({kind.__qualname__}) of Keras", hint="attach the model whose fit is called")
-    if keras.backend.backend() != "torch":
+    if (runs_on := keras.backend.backend()) not in _BACK_ENDS:
         raise UsageError(
-            f"Keras runs on {keras.backend.backend()}, which is not known here yet",
-            hint='set os.environ["KERAS_BACKEND"] = "torch" before Keras is imported',
+            f"Keras runs on {runs_on}, which is not known here",
+            hint=f'set os.environ["KERAS_BACKEND"] to one of {", ".join(_BACK_ENDS)} before Keras is imported',
         )
     if not hasattr(EpochIterator, "_enumerate_iterator") or not hasattr(model, "_symbolic_build"):
         raise UsageError(f"Keras {keras.__version__} trains in a way that is not known here", hint="use Keras 3.13")

@@ -9,8 +9,10 @@ from __future__ import annotations
 import numbers
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
+from keras import backend
 from keras.callbacks import Callback
 
 from ...training.loops import Loops
@@ -74,19 +76,22 @@ class Ends(Callback):  # type: ignore[misc]
 @contextmanager
 def guided(model: Any, feed: Feed) -> Iterator[None]:
     """While Keras's `fit` runs: the iterator that it makes for this feed goes on where the run stopped."""
-    build = model._symbolic_build
+    name = "_symbolic_build" if backend.backend() == "torch" else "_maybe_symbolic_build"
+    build = getattr(model, name)
 
-    def guide(*args: Any, iterator: Any = None, **kwargs: Any) -> Any:
+    def guide(iterator: Any = None, **others: Any) -> Any:
         # The only place where Keras shows the iterator of a `fit` before it is used.
-        if iterator is not None and iterator.data_adapter is feed:
-            iterator._enumerate_iterator = _Guide(iterator, feed)
-        return build(*args, iterator=iterator, **kwargs)
+        if iterator is None or iterator.data_adapter is not feed:
+            return build(iterator=iterator, **others)
+        iterator._enumerate_iterator = _Guide(iterator, feed)
+        # On TensorFlow Keras would build the model in its first step, and nothing could be put into it before.
+        return model._symbolic_build(iterator=iterator) if name != "_symbolic_build" else build(iterator=iterator)
 
-    vars(model)["_symbolic_build"] = guide
+    vars(model)[name] = guide
     try:
         yield
     finally:
-        del vars(model)["_symbolic_build"]
+        del vars(model)[name]
 
 
 class _Guide:
@@ -106,8 +111,15 @@ class _Guide:
             return
         for _ in range(self._feed.open()):
             step = next(steps)
-        yield step
-        yield from steps
+        for begin, end, batches in chain([step], steps):
+            if backend.backend() == "torch":
+                yield begin, end, batches
+                continue
+            # TensorFlow's step would draw its batch itself, after callbacks have heard that it begins.
+            if (batch := next(batches, _END)) is _END:
+                self._feed.on_epoch_end()
+                return
+            yield begin, end, iter([batch])
 
 
 def _numbers(logs: Mapping[str, Any] | None) -> dict[str, float]:

@@ -5,18 +5,20 @@ What could not be brought back after a restart is refused here.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from keras import tree
-from keras.src.backend.torch.core import convert_to_tensor
+from keras import backend, tree
+from keras.src.backend import convert_to_tensor
+from keras.src.trainers.data_adapters import array_slicing
 from keras.src.trainers.data_adapters.array_data_adapter import ArrayDataAdapter
 from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
 from keras.src.trainers.data_adapters.torch_data_loader_adapter import TorchDataLoaderAdapter
 from keras.utils import PyDataset
-from torch.utils.data import DataLoader, Dataset, RandomSampler, SequentialSampler
+from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, SequentialSampler
 
 from ...display.text import warn
 from ...errors import UsageError
@@ -31,12 +33,15 @@ _GIVE = "give arrays, a keras.utils.PyDataset or a torch DataLoader"
 
 @dataclass(frozen=True, kw_only=True)
 class Supply:
-    """A loader, and what it runs over in words. `finish`: what becomes of its batches. `spans`: its order, if the data
-    go on from epoch to epoch. `hooks`: what is called between epochs."""
+    """A loader, and what it runs over in words. `finish`: what becomes of its batches. `seed`: that of the order.
+    `chance`: from whose seed the order of each epoch is made, if not from torch's. `spans`: the order, if it goes on
+    from epoch to epoch. `hooks`: what is called between epochs."""
 
     loader: DataLoader[Any]
     look: str
-    finish: Callable[[Any], Any] = lambda batch: batch
+    finish: Callable[[Any], Any]
+    seed: int = 0
+    chance: torch.Generator | None = None
     spans: Spans | None = None
     hooks: Hooks | None = None
 
@@ -49,27 +54,29 @@ def supply_for(
         raise UsageError(f"fit({type(x).__name__}): it cannot say after a restart where it was", hint=_GIVE)
     adapter = adapt()
     if isinstance(adapter, ArrayDataAdapter):
-        return _over_arrays(adapter, steps, shuffle, number), adapter
+        return _over_arrays(adapter, steps, shuffle, _seed(number)), adapter
     if isinstance(adapter, PyDatasetAdapter):
-        return _over_py_dataset(adapter, steps, number), adapter
+        return _over_py_dataset(adapter, steps, _seed(number)), adapter
     if isinstance(adapter, TorchDataLoaderAdapter):
         return _over_loader(x, adapter, steps), adapter
     raise UsageError(f"fit({type(x).__name__}) is not known here", hint=_GIVE)
 
 
-def _over_arrays(adapter: ArrayDataAdapter, steps: int | None, shuffle: bool | str, number: int) -> Supply:
+def _over_arrays(adapter: ArrayDataAdapter, steps: int | None, shuffle: bool | str, seed: int) -> Supply:
     samples, size = adapter._num_samples, adapter.batch_size
     look = f"{samples} samples in batches of {size}, shuffle={shuffle}{_each(steps)}"
-    loader = adapter.get_torch_dataloader()
-    if steps is None or steps == adapter.num_batches:
-        return Supply(loader=loader, look=look)
-    order = shuffle if shuffle == "batch" else bool(shuffle)
-    spans = Spans(samples, size, steps, order, seed=mixed(torch.initial_seed(), number))
-    anew: DataLoader[Any] = DataLoader(loader.dataset, batch_sampler=spans, collate_fn=loader.collate_fn)
-    return Supply(loader=anew, look=look, spans=spans)
+    spans = None
+    if shuffle == "batch" or steps not in (None, adapter.num_batches):
+        every = steps or adapter.num_batches
+        spans = Spans(samples, size, every, shuffle, seed=seed)
+    one_by_one = RandomSampler(range(samples)) if shuffle else SequentialSampler(range(samples))
+    order = spans or BatchSampler(one_by_one, size, drop_last=False)
+    chance = _chance(seed)
+    loader: DataLoader[Any] = DataLoader(_Slices(adapter), batch_sampler=order, collate_fn=_as_it_is, generator=chance)
+    return Supply(loader=loader, look=look, finish=_on_the_device, seed=seed, chance=chance, spans=spans)
 
 
-def _over_py_dataset(adapter: PyDatasetAdapter, steps: int | None, number: int) -> Supply:
+def _over_py_dataset(adapter: PyDatasetAdapter, steps: int | None, seed: int) -> Supply:
     data, batches = adapter.py_dataset, adapter.py_dataset.num_batches
     _refuse_counting(data)
     if batches is None and steps is None:
@@ -82,8 +89,9 @@ def _over_py_dataset(adapter: PyDatasetAdapter, steps: int | None, number: int) 
         )
     shuffle, spans = bool(adapter.shuffle), None
     if steps is not None and steps != batches:
-        spans = Spans(batches, None, steps, shuffle, seed=mixed(torch.initial_seed(), number))
+        spans = Spans(batches, None, steps, shuffle, seed=seed)
     in_one = RandomSampler(range(batches or 0)) if shuffle and batches else SequentialSampler(range(batches or 0))
+    chance = _chance(seed)
     return Supply(
         loader=DataLoader(
             _Batches(data, adapter._standardize_batch, batches),
@@ -91,9 +99,12 @@ def _over_py_dataset(adapter: PyDatasetAdapter, steps: int | None, number: int) 
             sampler=spans or in_one,
             collate_fn=_as_it_is,
             num_workers=workers,
+            generator=chance,
         ),
         look=f"{type(data).__qualname__} of {batches} batches, shuffle={shuffle}{_each(steps)}",
         finish=_on_the_device,
+        seed=seed,
+        chance=chance,
         spans=spans,
         hooks=Hooks(data),
     )
@@ -107,7 +118,17 @@ def _over_loader(loader: DataLoader[Any], adapter: TorchDataLoaderAdapter, steps
             hint="leave steps_per_epoch out, and let the sampler decide how many there are",
         )
     size = "" if adapter.num_batches is None else f" of {adapter.num_batches} batches"
-    return Supply(loader=loader, look=f"a {type(loader).__name__}{size}")
+    look = f"a {type(loader).__name__}{size}"
+    return Supply(loader=loader, look=look, finish=_as_it_is if backend.backend() == "torch" else _on_the_device)
+
+
+def _seed(number: int) -> int:
+    """For the fit of this number. `keras.utils.set_random_seed` seeds torch only where Keras runs on it."""
+    return mixed(torch.initial_seed(), number) if backend.backend() == "torch" else random.getrandbits(62)
+
+
+def _chance(seed: int) -> torch.Generator | None:
+    return None if backend.backend() == "torch" else torch.Generator().manual_seed(seed)
 
 
 def _refuse_counting(data: Any) -> None:
@@ -121,6 +142,26 @@ def _refuse_counting(data: Any) -> None:
 
 def _each(steps: int | None) -> str:
     return "" if steps is None else f", {steps} steps in each epoch"
+
+
+class _Slices(Dataset[Any]):
+    """Batches of arrays, cut as Keras cuts them."""
+
+    def __init__(self, adapter: ArrayDataAdapter) -> None:
+        target = "torch" if backend.backend() == "torch" else "numpy"
+        self._arrays = array_slicing.convert_to_sliceable(adapter._inputs, target_backend=target)
+        self._samples = adapter._num_samples
+
+    def __len__(self) -> int:
+        return int(self._samples)
+
+    def __getitems__(self, indices: list[int]) -> Any:
+        def cut(array: Any) -> Any:
+            part = array[indices]
+            torchs = backend.backend() == "torch"
+            return array.convert_to_torch_compatible(part) if torchs else array.convert_to_numpy(part)
+
+        return tree.map_structure(cut, self._arrays, none_is_leaf=False)
 
 
 class _Batches(Dataset[Any]):
@@ -145,4 +186,10 @@ def _as_it_is(batch: Any) -> Any:
 
 
 def _on_the_device(batch: Any) -> Any:
-    return tree.map_structure(convert_to_tensor, batch, none_is_leaf=False)
+    return tree.map_structure(_tensor, batch, none_is_leaf=False)
+
+
+def _tensor(part: Any) -> Any:
+    if isinstance(part, torch.Tensor) and backend.backend() != "torch":
+        part = part.numpy()
+    return convert_to_tensor(part)

@@ -39,6 +39,10 @@ class Validation(DataAdapter):  # type: ignore[misc]
         """As Keras's own adapter gives it."""
         return self._adapter.get_torch_dataloader()
 
+    def get_tf_dataset(self) -> Any:
+        """As Keras's own adapter gives it."""
+        return self._adapter.get_tf_dataset()
+
     def on_epoch_begin(self) -> None:
         """Keras is about to iterate."""
         with self.hooks.watched():
