@@ -50,6 +50,7 @@ class Scene:
         warnings.filterwarnings("ignore", "Your input ran out of data")
         warnings.filterwarnings("ignore", "__array__ implementation doesn't accept", DeprecationWarning)
         keras.utils.set_random_seed(5)
+        torch.manual_seed(5)  # Keras seeds it only where it runs on it
         self.run = colab_resume.setup("t", store=self.store, remote=self.remote, every=self.every)
         return self.run
 

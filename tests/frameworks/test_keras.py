@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from frameworks.keras_scenes import FITS, Moment, Scene
+from frameworks.keras_scenes import FITS, Moment, Scene, loader, own_dataset
 from vm import KILLED, live
 
 Fit = Callable[[Scene], dict[str, Any]]
@@ -40,3 +40,11 @@ def test_a_fit_that_is_killed_again_and_again_ends_like_one_that_never_was(fit: 
     choose = random.Random(fit.__name__)
     places = sorted(choose.sample(range(len(unkilled["moments"])), 4))
     _check(fit, tmp_path, [tuple(unkilled["moments"][place]) for place in places], unkilled)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fit", [own_dataset, loader], ids=lambda fit: fit.__name__)
+def test_the_number_of_workers_may_change_from_life_to_life(fit: Fit, tmp_path: Path) -> None:
+    """Chance hangs on the batch, and not on the process that makes it."""
+    unkilled = _unkilled(fit, tmp_path / "unkilled")
+    _check(fit, tmp_path, [("end", 3), ("epoch", 10)], unkilled, workers=[0, 2, 1])

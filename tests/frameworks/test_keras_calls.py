@@ -196,6 +196,7 @@ class _WithFit(keras.Sequential):
         (_with(callbacks=[keras.callbacks.BackupAndRestore("b")]), "BackupAndRestore"),
         (_with(callbacks=keras.callbacks.CallbackList()), "CallbackList"),
         (lambda scene, model: scene.run.attach(model), "attached already"),
+        (lambda scene, model: (scene.model(), model.fit(X, Y)), "another model was attached"),
         (lambda scene, model: scene.run.attach(_WithFit()), "fit of its own"),
         (lambda scene, model: scene.run.attach(layers.Dense(1)), "attach the model"),
         (lambda scene, model: scene.run.attach([]), "nothing is known of such objects"),
@@ -242,6 +243,18 @@ def test_a_broken_install_is_one_clear_line(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "SAID keras cannot be used as it is installed here" in done.stdout
+
+
+def test_several_steps_in_one_go_are_refused(tmp_path: Path) -> None:
+    """Control comes back between them only."""
+
+    def life(scene: Scene) -> None:
+        scene.setup()
+        model = scene.model()
+        model.compile("sgd", "mse", steps_per_execution=2)
+        model.fit(X, Y)
+
+    assert "several steps in one go" in _refused(life, tmp_path)
 
 
 def test_a_path_set_anew_stays_as_the_code_says(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from keras.src.trainers.epoch_iterator import EpochIterator
 
 from ...display.text import say, warn
 from ...errors import StateMismatch, UsageError
+from ...training.data.attached import Attached
 from ..host import Host
 from . import variables
 from .asked import Asked, asked
@@ -29,6 +30,9 @@ __all__ = ["Fitting"]
 _NAME = "keras"
 _BACK_ENDS = ("torch", "tensorflow")
 _EVERYTHING = ("model", "optimizer", "metrics", "global seed")
+
+_newest: Attached[Fitting] = Attached()
+"""The one of each run."""
 
 
 class Fitting:
@@ -48,6 +52,7 @@ class Fitting:
     def begin(self) -> None:
         """Take the place of the model's own `fit`."""
         self._run.track(**{_NAME: self})
+        _newest.set(self._run, self)
 
         @wraps(self._fit)
         def fit(*args: Any, **kwargs: Any) -> Any:
@@ -93,6 +98,8 @@ class Fitting:
 
     def _run_fit(self, asked: Asked) -> Any:
         loops = self._run._loops
+        if _newest.get(self._run) is not self:
+            raise UsageError("another model was attached after this one", hint="attach one model to a run")
         if loops.cursor.inside:
             raise UsageError(
                 "fit is called inside a loop of the run", hint="call fit outside of run.epochs; it counts for itself"
