@@ -126,13 +126,13 @@ class Run:
         self._refuse_if_finished()
         self._course.track(objects)
 
-    def attach(self, trainer: T) -> T:
-        """Go along with the loop of a framework's trainer (Hugging Face's `Trainer`): then train with it as always.
+    def attach(self, thing: T) -> T:
+        """Go along with a loop that somebody else owns (Hugging Face's `Trainer`, a Keras model): then train as always.
 
-        Gives the trainer back. Raises `UsageError` for what is no such trainer, or could not be made exact.
+        Gives the object back. Raises `UsageError` for what is no such thing, or could not be made exact.
         """
         self._refuse_if_finished()
-        return attach(self, trainer)
+        return attach(self, thing)
 
     def state(self, **defaults: Any) -> Values:
         """Plain values that survive: `s = run.state(best=0.0)`, then `s.best = ...`; what was saved wins."""

@@ -42,6 +42,7 @@ STATIONS = (
     "checking",
     "course",
     "leaving",
+    "frameworks",  # `run.attach` calls it; it drives the loops, and knows nothing of what they tell
     "display",
     "saving",
     "restore",
@@ -95,6 +96,9 @@ DOORS = (
     Door("ipywidgets", "display.forms", "questions to the user, and their buttons"),
     Door("IPython", "display.forms", "shows them"),
     Door("sklearn", "demo", "the digits data set ships with it, so the demo needs no download"),
+    Door("keras", "frameworks.keras", "the adapter of its `fit`; imported when a model of Keras is attached"),
+    Door("torch", "frameworks.keras", "the loaders of Keras's torch back end"),
+    Door("numpy", "frameworks.keras", "what callbacks keep are arrays"),
     Door("torch", "training", "it captures and restores torch's state"),
     Door("torch", "checking", "it runs training steps and compares their bits"),
     Door("torch", "checkpoints.encoding", "it knows every dtype by name"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -23,7 +24,7 @@ def _blocks(kind: str) -> list[str]:
 @pytest.mark.slow
 def test_the_example_runs_and_runs_again(tmp_path: Path) -> None:
     """The first time it trains, the second time it finds that all is done; before, the check finds nothing."""
-    example, _, check = _blocks("python")
+    example, check = (next(block for block in _blocks("python") if text in block) for text in ("setup(", "run.check("))
     block = example.replace("for epoch in", f"{check}for epoch in", 1)
     drive, store = tmp_path / "drive", tmp_path / "home"
     script = tmp_path / "example.py"
@@ -60,6 +61,23 @@ def test_the_example_of_a_folder_is_brought_back(tmp_path: Path, monkeypatch: py
         run = colab_resume.setup("yolo", store=tmp_path / vm / "store", remote=tmp_path / "drive")
         exec(_blocks("python")[1], {"run": run, "YOLO": YOLO})
     assert began == [("yolo11n.pt", False), (str(tmp_path / "second/runs/detect/train/weights/last.pt"), True)]
+
+
+@pytest.mark.slow
+def test_the_example_with_keras_runs_and_runs_again(tmp_path: Path) -> None:
+    """The first time it trains, the second time it finds that all is done."""
+    script = tmp_path / "example.py"
+    block = next(block for block in _blocks("python") if "import keras" in block)
+    script.write_text(block.replace('setup("spirals")', f'setup("spirals", remote="{tmp_path / "drive"}")'))
+    said = []
+    for life in ("one", "two"):
+        home = {"HOME": str(tmp_path / life), "KERAS_BACKEND": "torch"}
+        command = [sys.executable, str(script)]
+        (tmp_path / life).mkdir()
+        done = subprocess.run(command, env={**os.environ, **home}, capture_output=True, text=True, check=True)
+        said.append(done.stdout)
+    assert "Epoch 10/10" in said[0]
+    assert "fit 1 is done: 10 of 10 epochs" in said[1]
 
 
 def test_every_command_it_shows_exists_and_every_command_is_shown() -> None:

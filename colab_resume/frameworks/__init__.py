@@ -6,39 +6,24 @@ those who do not use it, and no framework is needed to know that it is not one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from importlib import import_module
-from typing import Any, Protocol, TypeVar
+from typing import TypeVar
 
 from ..errors import UsageError
+from .host import Host
 
-__all__ = ["FollowedRun", "attach"]
+__all__ = ["attach"]
 
 T = TypeVar("T")
 
 _MODULES = {
+    "keras": ".keras",
     "transformers": ".transformers",
 }
 """The module that knows a framework, by the framework's package."""
 
 
-class FollowedRun(Protocol):
-    """What is asked of the run: the part of its public face that loops use."""
-
-    name: str
-
-    def track(self, **objects: Any) -> None: ...
-
-    def epochs(self, n: int, *, name: str = ...) -> Iterator[int]: ...
-
-    def steps(self, n: int, *, name: str = ...) -> Iterator[int]: ...
-
-    def batches(self, loader: Iterable[T]) -> Iterable[T]: ...
-
-    def log(self, **metrics: Any) -> None: ...
-
-
-def attach(run: FollowedRun, thing: T) -> T:
+def attach(run: Host, thing: T) -> T:
     """Let the run go along with the loop that this object owns, and give the object back."""
     kind = type(thing)
     packages = [above.__module__.partition(".")[0] for above in kind.__mro__]
@@ -46,8 +31,8 @@ def attach(run: FollowedRun, thing: T) -> T:
     if package is None:
         raise UsageError(
             f"a {kind.__module__}.{kind.__qualname__} is nothing whose training a run could follow",
-            hint=f"hand over a trainer of {', '.join(sorted(_MODULES))}; in a loop of your own use run.epochs(...), "
-            "run.batches(...) and run.track(...)",
+            hint=f"hand over a model or a trainer of {', '.join(sorted(_MODULES))}; in a loop of your own use "
+            "run.epochs(...), run.batches(...) and run.track(...)",
         )
     try:
         module = import_module(_MODULES[package], __name__)

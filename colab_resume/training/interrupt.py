@@ -27,6 +27,7 @@ _SAY_AFTER = 1.0
 _PACKAGE = __name__.partition(".")[0]
 _LEAD_LOOPS = {_PACKAGE, "accelerate", "torch", "transformers"}
 """Whose code asks for the next turn on behalf of the user's code, which is the one that has to be running still."""
+_FRAMEWORKS = f"{_PACKAGE}.frameworks."
 
 
 class HeldInterrupt:
@@ -101,13 +102,17 @@ class HeldInterrupt:
 
 def _code_of_loop(frame: FrameType | None) -> CodeType | None:
     """The code whose `for` asks us for the next turn, also through generators such as tqdm's, which are not on the
-    stack while the body of the loop runs."""
+    stack while the body of the loop runs. Where a framework owns the loop: our own code that called the framework."""
+    asking = calling = None
     while frame is not None:
-        leads = str(frame.f_globals.get("__name__", "")).partition(".")[0] in _LEAD_LOOPS
-        if not leads and not frame.f_code.co_flags & inspect.CO_GENERATOR:
-            return frame.f_code
+        module = str(frame.f_globals.get("__name__", ""))
+        if not frame.f_code.co_flags & inspect.CO_GENERATOR:
+            if module.startswith(_FRAMEWORKS):
+                calling = frame.f_code
+            elif module.partition(".")[0] not in _LEAD_LOOPS:
+                asking = asking or frame.f_code
         frame = frame.f_back
-    return None
+    return calling or asking
 
 
 def _is_running(code: CodeType | None, frame: FrameType | None) -> bool:

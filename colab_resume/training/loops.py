@@ -139,11 +139,11 @@ class Loops:
             return
         loop.size = n
         try:
-            while loop.frame.index < n:
+            while loop.frame.index < loop.size:
                 if kind == "epochs":
                     self._begin_turn(loop)
                 yield loop.frame.index
-                self._turned(loop, last=loop.frame.index + 1 == n)
+                self._turned(loop, last=loop.frame.index + 1 == loop.size)
         except BaseException:  # GeneratorExit is `break`; anything else came out of the data or a boundary
             self._left_early(loop)
             raise
@@ -182,6 +182,16 @@ class Loops:
             self.cursor.close(loop)
             self._keeping.pop(loop, None)
             self._kept.pop(loop, None)
+
+    def go_back_if_left(self, name: str) -> None:
+        """If the counted loop of this name was left before its end, the training goes back to a known boundary now."""
+        if name in self._entered and not self.settled:
+            self._events.entered_again(name)
+
+    def end_with_this_turn(self) -> None:
+        """The outermost open loop ends with the turn that it is in, however many were asked for."""
+        for loop in self.cursor.open_loops[:1]:
+            loop.size = loop.frame.index + 1
 
     def own_loop(self) -> None:
         """The user's own loop says when a step is complete; from now on only it does."""

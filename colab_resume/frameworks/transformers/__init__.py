@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import FollowedRun
+from ..host import Host
 from .following import Following
 from .refusing import refuse_inexact
 
@@ -19,7 +19,7 @@ __all__ = ["attach"]
 _MARK = "_colab_resume"
 
 
-def attach(run: FollowedRun, trainer: Any) -> None:
+def attach(run: Host, trainer: Any) -> None:
     """Let `run` follow `trainer.train()`; from now on this run, if it was another. `UsageError` for what cannot be
     made exact."""
     known = vars(trainer).get(_MARK)

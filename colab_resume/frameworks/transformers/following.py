@@ -19,7 +19,7 @@ from typing import Any
 
 from ...display.text import say
 from ...training.data import randomness
-from .. import FollowedRun
+from ..host import Host
 from .best_model import BestModel
 from .books import Books
 from .callbacks import CallbackStates
@@ -36,7 +36,7 @@ _DEPENDS_ON_TIME = ("runtime", "per_second")
 class Following:
     """Of one trainer."""
 
-    def __init__(self, run: FollowedRun, trainer: Any) -> None:
+    def __init__(self, run: Host, trainer: Any) -> None:
         self.run = run
         self._trainer = trainer
         self._callbacks = CallbackStates(trainer)

@@ -17,7 +17,7 @@ import torch
 
 from .generators import GLOBAL, Source, gpu_generators
 
-__all__ = ["Stream", "capture", "restore", "seeded"]
+__all__ = ["Stream", "capture", "mixed", "restore", "seeded"]
 
 _NAMES = ("python", "numpy", "torch")
 
@@ -73,7 +73,7 @@ def seeded(seed: int, number: int, own: Iterable[Source] = ()) -> Iterator[None]
     sources = _sources(own)
     outside = [source.get() for source in sources]
     try:
-        _seed_all(sources, _mix(seed, number))
+        _seed_all(sources, mixed(seed, number))
         yield
     finally:
         _put_back(sources, outside)
@@ -87,7 +87,7 @@ def _sources(own: Iterable[Source]) -> list[Source]:
 def _seed_all(sources: Sequence[Source], seed: int) -> None:
     # One seed for all would give numpy and torch the very same numbers: both are Mersenne twisters.
     for number, source in enumerate(sources):
-        source.seed(_mix(seed, number))
+        source.seed(mixed(seed, number))
 
 
 def _put_back(sources: Sequence[Source], states: Sequence[Any]) -> None:
@@ -95,6 +95,7 @@ def _put_back(sources: Sequence[Source], states: Sequence[Any]) -> None:
         source.set(state)
 
 
-def _mix(seed: int, number: int) -> int:
+def mixed(seed: int, number: int) -> int:
+    """A seed of its own for each number."""
     text = f"{seed} {number}".encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1

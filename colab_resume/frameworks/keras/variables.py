@@ -1,0 +1,97 @@
+"""The variables of a Keras model and of all that belongs to it: how they are taken, compared and put back.
+
+Besides the weights these are the optimizer's, the metrics' in mid-epoch, and the seeds from which Dropout and its like
+draw, which Keras itself never saves. They are known by their place; a variable's path has numbers in it that depend on
+what else was made in the process, so it only has to agree without them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from keras.src import backend
+from keras.src.backend.common import global_state
+from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR, global_seed_generator
+
+__all__ = ["differences", "put", "taken"]
+
+_SHOWN = 8
+
+
+def taken(model: Any) -> dict[str, Any]:
+    """The state of the model, its optimizer, its metrics and its seeds."""
+    return {
+        "variables": {group: [_taken(variable) for variable in found] for group, found in _groups(model).items()},
+        "trainable": [bool(layer.trainable) for layer in model._flatten_layers()],
+    }
+
+
+def differences(model: Any, saved: Mapping[str, Any], groups: Iterable[str]) -> list[str]:
+    """Why these groups of the saved state cannot be put into the model, a line each."""
+    now, then = _groups(model), saved["variables"]
+    lines = [line for group in groups for line in _group_differences(group, now[group], then.get(group, []))]
+    return lines if len(lines) <= _SHOWN else [*lines[:_SHOWN], f"and {len(lines) - _SHOWN} more"]
+
+
+def put(model: Any, saved: Mapping[str, Any], groups: Iterable[str]) -> None:
+    """Put these groups of a state without `differences` into the model."""
+    for layer, trainable in zip(model._flatten_layers(), saved["trainable"], strict=False):
+        if bool(layer.trainable) is not trainable:
+            layer.trainable = trainable
+    if saved["variables"]["global seed"]:
+        global_seed_generator()
+    now = _groups(model)
+    for group in groups:
+        for variable, its in zip(now[group], saved["variables"][group], strict=True):
+            variable.assign(its["value"])
+
+
+def _groups(model: Any) -> dict[str, Sequence[Any]]:
+    optimizer = getattr(model, "optimizer", None)
+    seed = global_state.get_global_attribute(GLOBAL_SEED_GENERATOR)
+    return {
+        "model": model.variables,
+        "optimizer": optimizer.variables if optimizer is not None else [],
+        "metrics": model.metrics_variables,
+        "global seed": [seed.state] if seed is not None else [],
+    }
+
+
+def _taken(variable: Any) -> dict[str, Any]:
+    return {"path": variable.path, "value": _value(variable)}
+
+
+def _value(variable: Any) -> Any:
+    if backend.backend() == "torch":
+        return variable.value.detach()
+    return backend.convert_to_numpy(variable)
+
+
+def _group_differences(group: str, now: Sequence[Any], then: Sequence[Mapping[str, Any]]) -> list[str]:
+    if group == "global seed":  # made when it is first drawn from
+        return []
+    if len(now) != len(then):
+        return [f"{group}: {len(then)} variables in the checkpoint, {len(now)} now"]
+    found = [f"{group}: {line}" for one, other in zip(now, then, strict=True) if (line := _difference(one, other))]
+    here, there = [one.path for one in now], [other["path"] for other in then]
+    if not found and here != there and sorted(here) == sorted(there):
+        return [f"{group}: its variables stand in another order"]
+    return found
+
+
+def _difference(now: Any, then: Mapping[str, Any]) -> str:
+    one, other = _plain(now.path), _plain(then["path"])
+    if one != other:
+        return f"{then['path']} in the checkpoint, {now.path} now"
+    value = then["value"]
+    shapes = tuple(now.shape), tuple(value.shape)
+    kinds = str(_value(now).dtype), str(value.dtype)
+    if shapes[0] == shapes[1] and kinds[0] == kinds[1]:
+        return ""
+    return f"{now.path} is {kinds[1]}{list(shapes[1])} in the checkpoint, {kinds[0]}{list(shapes[0])} now"
+
+
+def _plain(path: str) -> str:
+    return re.sub(r"_\d+(?=/|$)", "", path)
