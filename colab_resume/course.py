@@ -127,8 +127,11 @@ class Course:
 
     def track(self, objects: Mapping[str, Any]) -> None:
         """Track these objects, and put into them what the checkpoint holds for them."""
-        if self.moved and not self.loops.cursor.inside and (names := self.tracking.replaced(objects)):
-            if self.loops.settled and not self._set_up_again:
+        # What was put into objects that the code has made anew since is in none of these: it has to be put back again.
+        put_back = self._restored is not None and self.loops.cursor.arrived
+        begun = (self.moved or put_back) and not self.loops.cursor.inside
+        if begun and (names := self.tracking.replaced(objects)):
+            if self.moved and self.loops.settled and not self._set_up_again:
                 raise UsageError(
                     f"{', '.join(names)} already stands for another object",
                     hint="choose another name for a second phase; if this cell runs again, run setup's cell first",

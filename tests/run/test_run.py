@@ -800,3 +800,57 @@ def test_whoever_waits_in_vain_is_told_why(tmp_path: Path) -> None:
         pass
     with pytest.raises(NotSafe, match="Drive is full"):
         run.finish(timeout=30)
+
+
+@pytest.mark.parametrize("setup_again", [True, False])
+@pytest.mark.parametrize("own_loop", [True, False])
+def test_a_cell_that_runs_again_after_a_finished_training_has_what_was_learned(
+    place: Place, setup_again: bool, own_loop: bool
+) -> None:
+    """Nothing is trained any more, and the objects are new ones: they get the final state, and so do the generators."""
+
+    def cell(run: colab_resume.Run) -> tuple[int, float]:
+        counter = Counter()
+        torch.manual_seed(7)
+        run.track(counter=counter)
+        if own_loop:
+            while counter.n < 3:
+                counter.n += 1
+                run.boundary(n=counter.n)
+        else:
+            _count(run, counter, 3)
+        return counter.n, torch.rand(1).item()
+
+    run = place.setup()
+    cell(run)
+    run.finish()
+    run = place.setup()
+    expected = cell(run)
+    assert expected[0] == 3
+    for _ in range(2):
+        if setup_again:
+            assert colab_resume.setup("r", store=place.store, remote=place.remote, every=1) is run
+        assert cell(run) == expected
+
+
+def test_a_cell_with_a_loop_of_its_own_runs_again_with_new_objects(place: Place) -> None:
+    """They get the state that was saved last, wherever the cell was left."""
+
+    def cell(run: colab_resume.Run, stop: int) -> list[int]:
+        counter, seen = Counter(), list[int]()
+        run.track(counter=counter)
+        while counter.n < stop:
+            counter.n += 1
+            seen.append(counter.n)
+            run.boundary(n=counter.n)
+            _written(run)
+        return seen
+
+    run = place.setup()
+    assert cell(run, 3) == [1, 2, 3]
+    assert colab_resume.setup("r", store=place.store, remote=place.remote, every=1) is run
+    assert cell(run, 5) == [4, 5]
+    run = place.setup()
+    assert cell(run, 5) == []
+    assert colab_resume.setup("r", store=place.store, remote=place.remote, every=1) is run
+    assert cell(run, 6) == [6]
