@@ -12,6 +12,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -153,5 +154,6 @@ def _write(path: Path, text: str) -> None:
 def log(message: str, *, time: str, level: int = 30) -> None:
     """A line of the server's log."""
     line = {"pid": os.getpid(), "type": "jupyter", "level": level, "msg": message, "time": time, "v": 0}
-    with LOG.open("a") as file:
+    # A server whose disk is full goes on without a log.
+    with suppress(OSError), LOG.open("a") as file:
         file.write(json.dumps(line) + "\n")

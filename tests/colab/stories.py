@@ -370,6 +370,8 @@ class Story:
         # It is interrupted first: whether that comes to a boundary before the kernel goes is chance. Workers of a
         # loader are interrupted, too, and if that shows first, it is an error.
         self._dies("restart", None, "exited", "interrupted", *(["failed"] if self._workers else []))
+        if self._trouble == "full disk":
+            self._calm_down()  # a kernel needs some bytes of it to begin
         self._notebook.restart()
 
     def _kill(self, cell: Cell, place: list[Any]) -> None:
