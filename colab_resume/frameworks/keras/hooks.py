@@ -21,7 +21,8 @@ _NAMES = ("on_epoch_begin", "on_epoch_end")
 
 def has_hooks(data: Any) -> bool:
     """Whether anything of its own happens between epochs."""
-    return any(getattr(type(data), name) is not getattr(PyDataset, name) for name in _NAMES)
+    its_own = (getattr(type(data), name) is not getattr(PyDataset, name) for name in _NAMES)
+    return isinstance(data, PyDataset) and any(its_own)
 
 
 class Hooks:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from keras import backend
 from keras.src.trainers.data_adapters.data_adapter import DataAdapter
 from keras.src.trainers.data_adapters.py_dataset_adapter import PyDatasetAdapter
+from keras.src.trainers.data_adapters.torch_data_loader_adapter import TorchDataLoaderAdapter
 from keras.utils import PyDataset
+from torch.utils.data import DataLoader
 
+from ...training.data.randomness import seeded
 from .hooks import Hooks, has_hooks
 
 __all__ = ["Validation"]
@@ -16,14 +20,23 @@ __all__ = ["Validation"]
 class Validation(DataAdapter):  # type: ignore[misc]
     """Keras's own adapter in every respect, but what its dataset changes in itself is noticed."""
 
-    def __init__(self, data: Any) -> None:
-        self._adapter = PyDatasetAdapter(data)
+    def __init__(self, data: Any, adapter: Any) -> None:
+        self._adapter = adapter
         self.hooks = Hooks(data)
+        if backend.backend() == "tensorflow":
+            # It looks at some batches the first time, in each process: that must not move what the training draws.
+            with seeded(0, 0):
+                adapter.get_tf_dataset()
 
     @classmethod
     def of(cls, given: Any) -> Any:
         """What stands for `validation_data`; most kinds do not change, and stay as they are."""
-        return cls(given) if isinstance(given, PyDataset) and has_hooks(given) else given
+        on_tensorflow = backend.backend() == "tensorflow"
+        if isinstance(given, PyDataset) and (on_tensorflow or has_hooks(given)):
+            return cls(given, PyDatasetAdapter(given))
+        if isinstance(given, DataLoader) and on_tensorflow:
+            return cls(given, TorchDataLoaderAdapter(given))
+        return given
 
     @property
     def num_batches(self) -> Any:
