@@ -123,7 +123,9 @@ def run(trained: Trained, tmp_path: Path) -> Path:
 def as_array(tensor: torch.Tensor) -> np.ndarray[Any, Any]:
     """The tensor's own memory as numpy sees it; as unsigned integers where numpy has no such dtype."""
     raw, size = tensor.detach(), tensor.element_size()
-    if str(tensor.dtype).removeprefix("torch.") in np.sctypeDict:
+    # Packages such as ml_dtypes tell numpy of further names, which torch's arrays do not know of.
+    known = np.sctypeDict.get(str(tensor.dtype).removeprefix("torch."))
+    if known is not None and np.dtype(known).isbuiltin == 1:
         return raw.numpy()
     return raw.view(SAME_SIZE[size]).numpy().view(f"<u{size}")
 

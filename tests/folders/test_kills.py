@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from folders.conftest import VM, content
-from folders.writing import STYLES, digest, states
+from folders.writing import SETTLE_SECONDS, STYLES, digest, states, was_slow
 
 from colab_resume.errors import NoGoodCheckpoint
 from colab_resume.remotes.folder import FolderRemote
@@ -45,7 +45,7 @@ def mirror_in_a_child(disk: Path, remote: Path, seconds: float) -> None:
 
 
 def _mirror(disk: Path, remote: Path) -> None:
-    vm = VM(disk, FolderRemote(remote), settle=0.6)
+    vm = VM(disk, FolderRemote(remote), settle=SETTLE_SECONDS)
     vm.track()
     while True:
         if vm.folders.look(0):
@@ -64,9 +64,11 @@ def test_whatever_is_killed_whenever_a_new_vm_gets_what_was_once_complete(tmp_pa
             disk = tmp_path / f"{life + 1}"
         _mirror_once(disk, tmp_path / "remote")
         writer = write_in(style, disk / "work" / "weights", journal, life)
-        mirror_in_a_child(disk, tmp_path / "remote", 1.5 + 1.5 * chance.random())
+        mirror_in_a_child(disk, tmp_path / "remote", 2.5 + 1.5 * chance.random())
         writer.kill()
         writer.wait()
+        if was_slow(journal):
+            return  # this machine stood still while a state was written: then nobody can know it from a complete one
         known = states(journal)
         vm = VM(tmp_path / f"new {life}", FolderRemote(tmp_path / "remote"))
         vm.track()

@@ -17,7 +17,12 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-__all__ = ["STYLES", "digest", "states"]
+__all__ = ["SETTLE_SECONDS", "SLOW_SECONDS", "STYLES", "digest", "was_slow", "states"]
+
+SETTLE_SECONDS = 1.2
+"""What is still for so long has settled, where these programs write."""
+SLOW_SECONDS = 1.0
+"""A state that took longer may have been still for that long in between: the machine had other things to do."""
 
 
 def digest(files: Mapping[str, bytes]) -> str:
@@ -32,6 +37,11 @@ def states(journal: Path) -> list[str]:
     """The digests of the complete states, in order."""
     lines = journal.read_text().splitlines() if journal.exists() else []
     return [json.loads(line)["complete"] for line in lines if line.endswith("}") and "complete" in line]
+
+
+def was_slow(journal: Path) -> bool:
+    """Whether some state was written so slowly that nobody could have known it from one that is complete."""
+    return '"slow"' in journal.read_text() if journal.exists() else False
 
 
 def _in_place(folder: Path, path: str, data: bytes, chance: random.Random) -> None:
@@ -96,9 +106,12 @@ def main(style: str, folder: Path, journal: Path, seed: int) -> None:
             files = make(number, chance)
             if style == "saved model" and number % 4 == 3:
                 shutil.rmtree(folder / "variables", ignore_errors=True)
+            began = time.monotonic()
             _write(folder, files, one, chance)
+            if time.monotonic() - began > SLOW_SECONDS:
+                notes.write(json.dumps({"slow": digest(files), "pid": os.getpid()}) + "\n")
             notes.write(json.dumps({"complete": digest(files), "pid": os.getpid()}) + "\n")
-            time.sleep(chance.choice([0.1, 1.0, 1.0]))
+            time.sleep(chance.choice([0.1, 1.6, 1.6]))
 
 
 if __name__ == "__main__":
