@@ -16,11 +16,9 @@ import numpy as np
 import xxhash
 
 __all__ = ["Tree", "newest"]
-
 STORED = {"BOOL": "|b1", "U8": "|u1", "I8": "|i1", "I16": "<i2", "I32": "<i4", "I64": "<i8", "F16": "<f2"}
 STORED |= {"BF16": "<u2", "F32": "<f4", "F64": "<f8", "F8_E4M3": "|u1", "F8_E5M2": "|u1"}
-# Packages such as ml_dtypes add names of their own, which mean no dtype of plain numpy.
-NUMPYS_OWN = {str(name) for name, kind in np.sctypeDict.items() if np.dtype(kind).isbuiltin == 1}
+NUMPYS_OWN = {name for name, kind in np.sctypeDict.items() if np.dtype(kind).isbuiltin == 1}  # others may add some
 AS_INTEGERS = {"bfloat16": "<u2", "bits16": "<u2", "complex32": "<u4"}  # what else numpy lacks takes one byte
 CONTAINERS = {"dict": dict, "list": list, "tuple": tuple, "size": tuple, "set": set, "frozenset": frozenset}
 AS_TUPLES = ("odict", "counter", "defaultdict", "deque", "path", "enum", "dtype", "device")
