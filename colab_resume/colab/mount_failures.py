@@ -84,5 +84,6 @@ def files_in_the_way(point: Path) -> RemoteError:
 def nobody_answered(point: Path, seconds: float) -> RemoteError:
     """The front end and Drive's program together took longer than they may."""
     return RemoteUnavailable(
-        f"Drive could not be mounted at {point}: nothing happened for {seconds:.0f} s", hint=_AGAIN.format(point=point)
+        f"Drive could not be mounted at {point}: nothing happened for {seconds:.0f} s",
+        hint=f"{_AGAIN.format(point=point)}; with the colab CLI: run `colab drivemount` before",
     )

@@ -47,16 +47,19 @@ class Place:
     """Where this process runs. `can_ask`: whether a front end may be there that answers, so a script has none.
 
     `notebook`: a default name for the run, made from the notebook's, which `run_folder` accepts; None if unknown.
+    `front_end`: what a person uses instead of Colab's page, as far as it leaves a sign: "VS Code", "the colab CLI".
     """
 
     kind: Kind
     can_ask: bool = False
     notebook: str | None = None
+    front_end: str = ""
 
     def __str__(self) -> str:
         """In words."""
         script = self.kind in (Kind.COLAB, Kind.KAGGLE, Kind.COLAB_ENTERPRISE, Kind.COLAB_GCE) and not self.can_ask
-        return f"{self.kind.value}, in a script" if script else self.kind.value
+        words = f"{self.kind.value}, in a script" if script else self.kind.value
+        return f"{words}, from {self.front_end}" if self.front_end else words
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,15 @@ def find_place(
     """Look at the files below `root`, the environment, what is imported and what lies on the import path."""
     view = _View(root, env, modules, sys.path if path is None else path)
     kind = next((kind for kind, fits in _LOOKS if fits(view)), Kind.PYTHON)
-    return Place(kind=kind, can_ask=view.is_kernel and kind is not Kind.CI, notebook=_notebook(view))
+    can_ask = view.is_kernel and kind is not Kind.CI
+    return Place(kind=kind, can_ask=can_ask, notebook=_notebook(view), front_end=_front_end(view))
+
+
+def _front_end(view: _View) -> str:
+    if hasattr(view.modules.get("__main__"), "__vsc_ipynb_file__"):
+        return "VS Code"
+    # `colab auth` sets it so (googlecolab/google-colab-cli, commands/automation.py); on the page it is 1.
+    return "the colab CLI" if view.has(_HOSTED) and view.env.get("USE_AUTH_EPHEM") == "0" else ""
 
 
 def _notebook(view: _View) -> str | None:

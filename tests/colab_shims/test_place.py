@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from colab_shims.roots import HOSTED, Looks, kernel, terminal
@@ -188,3 +189,15 @@ def test_the_store_lies_on_the_disk_of_the_vm(tmp_path: Path) -> None:
     """Beside what else is in /content; elsewhere at home."""
     assert local_disk(Looks(VM).build(tmp_path)) == tmp_path / "content" / ".colab_resume"
     assert local_disk(tmp_path / "bare") == Path.home() / ".colab_resume"
+
+
+def test_the_front_end_is_told_where_it_leaves_a_sign(tmp_path: Path) -> None:
+    """By a variable of the notebook, or by what the colab CLI sets; Colab's own page leaves none."""
+    hosted = Looks(files={"var/colab/hostname": "m-s-1"}).build(tmp_path)
+    spoken = SimpleNamespace(__vsc_ipynb_file__="/home/ada/digits.ipynb")
+    found = find_place(hosted, HOSTED, modules={**kernel(), "__main__": spoken}, path=())
+    assert (found.kind, found.front_end) == (Kind.COLAB, "VS Code")
+    assert str(found) == "Google Colab, from VS Code"
+    assert find_place(hosted, {**HOSTED, "USE_AUTH_EPHEM": "0"}, modules={}, path=()).front_end == "the colab CLI"
+    assert find_place(hosted, HOSTED, modules=kernel(), path=()).front_end == ""
+    assert find_place(tmp_path / "elsewhere", {"USE_AUTH_EPHEM": "0"}, modules={}, path=()).front_end == ""
