@@ -12,11 +12,14 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# Stand-ins for Drive and for buckets, and whatever waits for them: most of these tests are short, all together are not.
+# Stand-ins for Drive and for buckets, whatever waits for them, and frameworks: most of these tests are short, all
+# together are not.
 _SLOW_TOGETHER = (
     "cli/test_remotes.py",
     "drive_server",
     "drivefs",
+    "folders",
+    "frameworks",
     "reliability",
     "remotes/drive_api",
     "remotes/test_drive_mount.py",
