@@ -98,6 +98,7 @@ def opened(address: str) -> Iterator[Any]:
         browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=list(_OPTIONS))
         try:
             page = browser.new_page()
+            page.set_default_timeout(120_000)
             page.goto(address)
             page.wait_for_selector(".jp-CodeCell .cm-content")
             yield page
