@@ -7,6 +7,7 @@ import hashlib
 import os
 import secrets
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
@@ -110,15 +111,13 @@ class Folder:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(base, dir_fd=self.descriptor)
 
-    def sweep(self, now: float) -> None:
-        """Remove the parts of writers that died more than a day before `now`."""
+    def dead_parts(self, now: float) -> Iterator[str]:
+        """The parts of writers that died more than a day before `now`."""
         for base in self.names():
             if base.startswith(PART) and base != _PROBE:
-                # Costs space, not safety: a part that vanished or may not be removed is no reason to refuse anything.
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(FileNotFoundError):
                     if now - os.stat(base, dir_fd=self.descriptor).st_mtime > _DAY:
-                        self.empty(base)
-                        self.unlink(base)
+                        yield base
 
 
 def _written(descriptor: int, name: str, source: Source, size: int) -> str:

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from ...colab.drive import mount_drive
 from ...colab.mount_table import mount_point, opened
-from ...errors import NotThere, RemoteFull, RemoteUnavailable, UsageError
+from ...errors import NotThere, RemoteError, RemoteFull, RemoteUnavailable, UsageError
 from .. import Entry, Receipt, Source
 from ..abilities import Space
 from ..folder import attempt, check_name, is_name
@@ -120,7 +120,7 @@ class DriveMount:
             with top.made(path.parent) as folder:
                 if path.parent not in self._swept:
                     self._swept.add(path.parent)
-                    folder.sweep(time.time())
+                    self._sweep(folder)
                 md5 = self._handed_over(folder, path.name, name, source, size)
                 found = self._confirmed(folder, path.name, md5, size) if self.confirms else None
         return Receipt(name, size, found.md5 if found else None)
@@ -154,13 +154,22 @@ class DriveMount:
             if found is None:
                 return
             with found as folder:
-                size = folder.size(path.name)
-                if size is None:
-                    return
-                if size > _WORTH_EMPTYING:
-                    folder.empty(path.name)
-                    self._emptied(folder, path.name)
-                folder.unlink(path.name)
+                self._remove(folder, path.name)
+
+    def _remove(self, folder: Folder, base: str) -> None:
+        size = folder.size(base)
+        if size is None:
+            return
+        if size > _WORTH_EMPTYING:
+            folder.empty(base)
+            self._emptied(folder, base)
+        folder.unlink(base)
+
+    def _sweep(self, folder: Folder) -> None:
+        # Costs space, not safety: a part that vanished or may not be removed is no reason to refuse anything.
+        with contextlib.suppress(OSError, RemoteError):
+            for base in folder.dead_parts(time.time()):
+                self._remove(folder, base)
 
     @contextlib.contextmanager
     def _reached(self, doing: str, name: str) -> Iterator[Folder]:
