@@ -166,9 +166,9 @@ class DriveMount:
         folder.unlink(base)
 
     def _sweep(self, folder: Folder) -> None:
-        # Costs space, not safety: a part that vanished or may not be removed is no reason to refuse anything.
-        with contextlib.suppress(OSError, RemoteError):
-            for base in folder.dead_parts(time.time()):
+        for base in folder.dead_parts(time.time()):
+            # Costs space, not safety: a part that vanished or may not be removed is no reason to refuse anything.
+            with contextlib.suppress(OSError, RemoteError):
                 self._remove(folder, base)
 
     @contextlib.contextmanager
