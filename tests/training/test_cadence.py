@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from colab_resume.errors import UsageError
@@ -401,25 +401,24 @@ class Training:
         return spent / (clock.now - 1000), dearest / (clock.now - 1000), cadence.reason
 
 
-def _trainings() -> list[Training]:
-    """Always the same ones: what hypothesis draws depends on which modules a process has met."""
-    chance = random.Random(5)
-    return [
-        Training(
-            seed=chance.randrange(10**6),
-            seconds=chance.uniform(1, 5),
-            noise=chance.uniform(0, 0.3),
-            stall=chance.uniform(0, 2),
-            write=chance.uniform(0, 20),
-            share=chance.uniform(0, 1),
-            uneven=chance.uniform(0, 1.5),
-            budget=chance.uniform(0.01, 0.1),
-        )
-        for _ in range(60)
-    ]
-
-
-@pytest.mark.parametrize("training", _trainings(), ids=range(60))
+@example(
+    # Two slowed steps a save tell little of what it costs, among steps as noisy as these.
+    Training(seed=308, seconds=4.0, noise=0.2890625, stall=0.79296875, write=7.75, share=0.2890625, budget=0.01)
+)
+@settings(max_examples=60)
+@given(
+    training=st.builds(
+        Training,
+        seed=st.integers(0, 10**6),
+        seconds=st.floats(1, 5),
+        noise=st.floats(0, 0.3),
+        stall=st.floats(0, 2),
+        write=st.floats(0, 20),
+        share=st.floats(0, 1),
+        uneven=st.floats(0, 1.5),
+        budget=st.floats(0.01, 0.1),
+    )
+)
 def test_what_saving_really_costs_stays_within_the_budget(training: Training) -> None:
     """Stall and slowdown together, with noisy steps and saves of uneven cost, unless the longest interval forces it."""
     cost, dearest, reason = training.costs()
