@@ -15,10 +15,8 @@ away. The interval is the longest of
 
 and lies between 5 s and 10 min. There the bounds win: where C is above 10 min x budget, it costs more than the budget,
 and `reason` says so. C is the stall and the slowdown together, the mean of the last eight saves: so each is paid for in
-full by the intervals after it, however uneven they are, and a single slow one stretches none of them much. A stall is
-measured, but a slowdown is told from noisy steps: its standard error is added, because what few of them tell is as
-often too little as too much, and only too little would cost more than the budget. W and U are the medians of the last
-three, so that one slow answer does not count at all.
+full by the intervals after it, however uneven they are, and a single slow one stretches none of them much. W and U are
+the medians of the last three, so that one slow answer does not count at all.
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable
-from statistics import fmean, median, stdev
+from statistics import fmean, median
 
 from ..errors import UsageError
 from .every import EveryEpochs, EverySeconds, EverySteps, parse_every
@@ -64,7 +62,6 @@ class Cadence:
         self._mttf = mttf
         self._clock = clock
         self._costs: deque[float] = deque(maxlen=8)
-        self._slowed: deque[float] = deque(maxlen=8)
         self._writes: deque[float] = deque(maxlen=3)
         self._uploads: deque[float] = deque(maxlen=3)
         # The loop and the writer both bring news, and neither may look into a list that the other one adds to.
@@ -117,9 +114,8 @@ class Cadence:
         more in the background, and steps took `slowed` seconds longer. Intervals run from capture to capture."""
         self._captured = self._clock() - stall - write
         self._costs.append(stall + slowed)
-        self._slowed.append(slowed)
         self._writes.append(write)
-        self._cost, self._write = fmean(self._costs) + _standard_error(self._slowed), median(self._writes)
+        self._cost, self._write = fmean(self._costs), median(self._writes)
         if isinstance(self.every, EverySteps):
             self._next_step = (step // self.every.steps + 1) * self.every.steps
         self._begun, self._owed = True, False
@@ -173,8 +169,3 @@ class Cadence:
             (1.2 * self._write, f"writing takes {self._write:.3g} s"),
             (min(1.2 * self._upload, _LONGEST_FOR_REMOTE), upload),
         ]
-
-
-def _standard_error(slowed: deque[float]) -> float:
-    """Of their mean, in seconds; one alone has none."""
-    return stdev(slowed) / math.sqrt(len(slowed)) if len(slowed) > 1 else 0.0

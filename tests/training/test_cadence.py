@@ -383,7 +383,8 @@ class Training:
         while clock.now < 1000 + 4 * 3600:
             step += 1
             usual = self.seconds * chance.lognormvariate(0, self.noise) * (20 if chance.random() < 0.002 else 1)
-            longer = usual * self.share * saving
+            # A save slows what runs beside it, and no more: a hiccup goes on long after it.
+            longer = self.share * min(usual, max(0.0, begun + write - clock.now)) * saving
             clock.now += usual + longer
             spent += longer
             over = clock.now >= begun + write
