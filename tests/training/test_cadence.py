@@ -382,9 +382,10 @@ class Training:
         step, saving = 0, False
         while clock.now < 1000 + 4 * 3600:
             step += 1
-            usual = self.seconds * chance.lognormvariate(0, self.noise) * (20 if chance.random() < 0.002 else 1)
-            # A save slows what runs beside it, and no more: a hiccup goes on long after it.
-            longer = self.share * min(usual, max(0.0, begun + write - clock.now)) * saving
+            usual = self.seconds * chance.lognormvariate(0, self.noise)
+            longer = usual * self.share * saving
+            # A hiccup is no work that a save could slow.
+            usual *= 20 if chance.random() < 0.002 else 1
             clock.now += usual + longer
             spent += longer
             over = clock.now >= begun + write
