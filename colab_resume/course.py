@@ -274,7 +274,7 @@ class Course:
             self._prepared = True
             self.saving.prepare(self.tracking.nbytes())
             self._tell_room(self.tracking.nbytes())
-        self.leaving.at_boundary(savable=savable and not self._unclear, over=loop_ended)
+        self.leaving.at_boundary(self._clock, savable=savable and not self._unclear, over=loop_ended)
         self._unclear = False
         self.tracking.leave_boundary(step_follows=not pauses)
         if self._bar.is_watched:

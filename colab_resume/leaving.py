@@ -8,6 +8,7 @@ newest checkpoint is waited for, for so many seconds; a second Ctrl-C skips that
 from __future__ import annotations
 
 import atexit
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -27,6 +28,8 @@ _PART_SECONDS = 20.0
 """How long the remote is waited for when a training is left; an upload goes on in the background after that."""
 _EXIT_SECONDS = 30.0
 """How long when the process ends, for nothing goes on after that."""
+_WATCH_SECONDS = 0.05
+"""Between two looks at who has the handler of interrupts: it costs half as much as the rest of a boundary."""
 _RESERVE = 10.0
 """Seconds that are left over when a session's last checkpoint is waited for."""
 
@@ -39,6 +42,7 @@ class Leaving:
         self._loops = loops
         self._saving = saving
         self._pid = os.getpid()
+        self._watch_at = -math.inf
         self._close: Callable[[], None] = lambda: None
         self._unwatch_cells: Callable[[], None] = lambda: None
         self._before_cell = ("", 0)
@@ -59,8 +63,11 @@ class Leaving:
         self._unwatch_cells()
         atexit.unregister(self.at_exit)
 
-    def at_boundary(self, *, savable: bool, over: bool) -> None:
-        """The end of a boundary; `over`: no loop is open any more. Raises `KeyboardInterrupt` if one was held back."""
+    def at_boundary(self, now: float, *, savable: bool, over: bool) -> None:
+        """The end of a boundary, at `now` seconds by any clock; `over`: no loop is open any more.
+
+        Raises `KeyboardInterrupt` if one was held back.
+        """
         if self._interrupt.held and ((savable and self._save()) or over):
             self.forget()
             self._loops.stop()
@@ -68,13 +75,15 @@ class Leaving:
             raise KeyboardInterrupt
         if over:
             self.forget()
-        else:
+        elif now >= self._watch_at:
+            self._watch_at = now + _WATCH_SECONDS
             self._interrupt.watch()
         if savable:
             self._mind_the_limit()
 
     def forget(self) -> None:
         """No loop runs any more, so nothing has to be held back."""
+        self._watch_at = -math.inf
         self._interrupt.leave()
 
     def left(self, how: Ending, error: str = "") -> None:
@@ -96,6 +105,7 @@ class Leaving:
         self._close()
 
     def _cell_begins(self) -> None:
+        self._watch_at = -math.inf  # the kernel has put its own handler back
         self._before_cell = self._here
 
     def _cell_ended(self, error: BaseException | None) -> None:
@@ -117,6 +127,8 @@ class Leaving:
     def _mind_the_limit(self) -> None:
         saving = self._saving()
         limit = saving.limit
+        if limit.left is None:
+            return
         if (left := limit.news()) is not None:
             self._say(f"about {duration(left)} are left of session_limit={saving.options.session_limit!r}")
         if limit.is_near(saving.cadence.upload_seconds) and self._save():
