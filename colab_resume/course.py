@@ -161,7 +161,7 @@ class Course:
         """If remote or disk have too little space for what is to be kept, say so, once for each number that fits."""
         room = self.saving.found.remote_room
         lines = ["" if room is None else room_line(need, room, self._options.keep.last)]
-        if (here := self.saving.disk_room()) is not None:
+        if (here := self.saving.store.room()) is not None:
             lines.append(disk_line(need, here))
         for line in lines:
             if line and line not in self._room_told:

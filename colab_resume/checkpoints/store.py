@@ -8,6 +8,7 @@ the next sweep. One process has a store at a time; within it, any thread may cal
 from __future__ import annotations
 
 import io
+import shutil
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -72,6 +73,23 @@ class Store(RunFolder):
         """Let another process have the folder; again is nothing."""
         self._closed = True
         self._lock.release()
+
+    def free(self) -> int | None:
+        """Bytes free on its disk; None if that does not say."""
+        try:
+            return shutil.disk_usage(self.root).free
+        except OSError:
+            return None
+
+    def room(self) -> int | None:
+        """Bytes that its checkpoints can have: what is free, and what they have already."""
+        free = self.free()
+        if free is None:
+            return None
+        for path in (self.root / "packs").iterdir():
+            with suppress(FileNotFoundError):  # retention may be faster
+                free += path.stat().st_size
+        return free
 
     def names(self) -> list[str]:
         """The checkpoints that are here, by step."""

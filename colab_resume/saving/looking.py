@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 
-from ..sessions.lives import lives
 from ..status import Progress, Status
 from .session import Saving
 
@@ -34,7 +33,7 @@ def status_of(
         happened=found.happened.text,
         advice=found.happened.advice,
         place=place,
-        lives=lives(found.earlier, saving.record, now=time.time()),
+        lives=saving.presence.lives(step=step, saves=saving.saves, saving_seconds=saving.saving_seconds),
         ended=saving.ended,
         step=step,
         epoch=progress.epoch if progress is not None else None,
@@ -55,7 +54,7 @@ def status_of(
         sent_at=sent.created if sent else None,
         safe=safe.step if safe else None,
         safe_at=safe.created if safe else None,
-        disk_free=saving.disk_free(),
+        disk_free=saving.store.free(),
         remote_free=saving.remote_free(),
         proof=found.proof,
         sending=mirror.sending,

@@ -13,7 +13,9 @@ from ..remotes import Remote
 from ..sessions.identity import Ending, SessionRecord, begin_session
 from ..sessions.kernel_log import kernel_restarts
 from ..sessions.lease import lease_for
+from ..sessions.lives import lives
 from ..sessions.machine import count_oom_kills, look
+from ..status import Life
 from ..training.provenance import gpu_name, versions
 from .findings import Findings
 
@@ -71,8 +73,24 @@ class Presence:
             number=found.number,
             began_by=found.happened.kind,
         )
+        self._lives = lives(found.earlier, self.record, now=found.looked_at)
         if self._lease is not None:
             self._lease.introduce(self.record)
+
+    def lives(self, *, step: int, saves: int, saving_seconds: float) -> tuple[Life, ...]:
+        """All sessions that are known, this one as it is now the last. Asked twice a second, so it reads nothing."""
+        *earlier, own = self._lives
+        last_sign = self.record.heartbeat if self.record.ended else max(time.time(), own.began)
+        now = replace(
+            own,
+            last_sign=last_sign,
+            ended=self.ended,
+            lives=not self.ended,
+            last_step=step,
+            saves=saves,
+            saving_seconds=saving_seconds,
+        )
+        return *earlier, now
 
     def now(self, *, step: int, saves: int, saving_seconds: float) -> SessionRecord:
         """A sign of life, unless it has ended."""

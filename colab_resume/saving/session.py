@@ -6,7 +6,6 @@ budget, and after it the store is free for the next session, in this process or 
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -83,12 +82,12 @@ class Saving:
         self.folders = folders
         self.store = Store(root, session=self.session)
         try:
-            self._presence = Presence(self.session, remote, place=place, takeover=takeover, tell=tell)
+            self.presence = Presence(self.session, remote, place=place, takeover=takeover, tell=tell)
             self.found = look_around(
                 self.store,
                 remote,
-                self._presence.record,
-                restarts=self._presence.restarts,
+                self.presence.record,
+                restarts=self.presence.restarts,
                 takeover=takeover,
                 progress=progress,
             )
@@ -112,11 +111,11 @@ class Saving:
             self.options.every, budget=self.options.budget, mttf=mean_life(found.earlier), clock=time.monotonic
         )
         self.limit = SessionLimit(self.options.limit_seconds, began=found.began_here)
-        self._presence.begin(found)
+        self.presence.begin(found)
         self.writer = Writer(self.store, self.journal, self._written)
         # What comes next may kill the kernel before anything else is written, as too large a batch does.
         self._leave_record()
-        self.folders.begin(self.session, self._presence.check)
+        self.folders.begin(self.session, self.presence.check)
         self.mirror: Mirroring = NoMirror() if remote is None else Mirror(self._replica(remote), self.folders)
 
     def _replica(self, remote: Remote) -> Replica:
@@ -127,7 +126,7 @@ class Saving:
             best=lambda: self.best,
             record=lambda: self.record,
             clock=time.time,
-            check=self._presence.check,
+            check=self.presence.check,
             damaged=frozenset(self.found.search.set_aside),
         )
 
@@ -151,13 +150,12 @@ class Saving:
     @property
     def record(self) -> SessionRecord:
         """What this session says of itself at the moment."""
-        seconds = self.stall_seconds + self.slowed_seconds
-        return self._presence.now(step=self._step, saves=self.saves, saving_seconds=seconds)
+        return self.presence.now(step=self._step, saves=self.saves, saving_seconds=self.saving_seconds)
 
     @property
     def ended(self) -> str:
         """How this session has ended; empty while it lives."""
-        return self._presence.ended
+        return self.presence.ended
 
     @property
     def is_overtaken(self) -> bool:
@@ -175,22 +173,14 @@ class Saving:
         return self._slowdown.seconds
 
     @property
+    def saving_seconds(self) -> float:
+        """What saving has cost, all in all."""
+        return self.stall_seconds + self.slowed_seconds
+
+    @property
     def pace(self) -> float:
         """Seconds from one step to the next in this session, on the average; 0.0 before the first one."""
         return self._pace
-
-    def disk_free(self) -> int | None:
-        """Bytes free on the store's disk; None if it does not say."""
-        try:
-            return shutil.disk_usage(self.store.root).free
-        except OSError:
-            return None
-
-    def disk_room(self) -> int | None:
-        """Bytes that this run's checkpoints can have on the disk: what is free, and what they have already."""
-        free = self.disk_free()
-        packs = (self.store.root / "packs").iterdir() if free is not None else ()
-        return None if free is None else free + sum(path.stat().st_size for path in packs)
 
     def remote_free(self) -> int | None:
         """Bytes free on the remote, when it was asked last; None if it does not say."""
@@ -204,7 +194,7 @@ class Saving:
             self._slowdown.note(step_seconds - waited, busy=not self.writer.idle or self.mirror.busy)
         self._note_arrival()
         self._step = step
-        self._presence.go_on(step)
+        self.presence.go_on(step)
         self._pace = loop_seconds / max(1, step - self.found.first_step)
 
     def _note_arrival(self) -> None:
@@ -371,21 +361,21 @@ class Saving:
 
     def end(self, how: Ending, *, error: str = "") -> None:
         """From now on the record says that this session has ended, how, and by what error."""
-        self._presence.end(self.record, how, error)
+        self.presence.end(self.record, how, error)
         self._leave_record()  # the remote may be away, and the kernel be killed before it is back
 
     def _leave_record(self) -> None:
-        self.writer.problem = self._presence.write(self.record, self.store.sessions) or self.writer.problem
+        self.writer.problem = self.presence.write(self.record, self.store.sessions) or self.writer.problem
 
     def close(self, timeout: float | None) -> None:
         """Finish what is in hand and let go of everything; what fails now is in `problems`. Again is harmless."""
         if self.writer.close(timeout):
             self._capture.close()
-        self._presence.close()
+        self.presence.close()
         self.mirror.close(timeout)
         try:
             self.journal.close()
-            self._presence.record.save(self.store.sessions)
+            self.presence.record.save(self.store.sessions)
             # A checkpoint that was being sent when its time came was left alone then.
             self._held = None
             self._clear_away()
