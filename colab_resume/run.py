@@ -22,6 +22,7 @@ from .errors import NotSafe, RunInUse, UsageError
 from .frameworks import attach
 from .remotes import Remote
 from .saving import Options, Saving, status_of
+from .sessions.identity import Ending
 from .site import Site, address, open_site
 from .status import Status
 from .training.journal import Record, history
@@ -272,7 +273,8 @@ class Run:
         try:
             if self._course.moved and self._loops.between_steps:
                 self.save()
-            self._saving.end("clean" if self._loops.between_steps else "interrupted")
+            how, why = self._how_it_ends(timeout)
+            self._saving.end(how, error=why)
             self._saving.flush(timeout)
             if disconnect:
                 self._refuse_if_unsafe()
@@ -281,6 +283,13 @@ class Run:
             self._close()
         if disconnect and not give_back_vm(self._site.address.place):
             say(f"{self.name} · there is no VM to give back here")
+
+    def _how_it_ends(self, timeout: float | None) -> tuple[Ending, str]:
+        """A run whose final state could not be saved has not finished, whatever its loops did."""
+        self._saving.writer.wait(timeout)
+        if problem := self._saving.capture_problem or self._saving.writer.problem:
+            return "failed", problem
+        return "clean" if self._loops.between_steps else "interrupted", ""
 
     def _refuse_if_unsafe(self) -> None:
         saved, safe = self._saving.saved, self._saving.mirror.safe

@@ -67,8 +67,8 @@ def loop(middle: str) -> str:
     return _LOOP.replace("MIDDLE", middle)
 
 
-def newest_record(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(max((folder / "drive" / "r" / "sessions").glob("*.json")).read_text())
+def newest_record(folder: Path, where: str = "drive") -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(max((folder / where / "r" / "sessions").glob("*.json")).read_text())
     return found
 
 
@@ -158,6 +158,27 @@ def test_an_exception_is_shown_unchanged_and_noted(tmp_path: Path) -> None:
     assert left.stderr.rstrip().endswith("ValueError: no such label")
     assert max(saved_steps(tmp_path)) == 13
     assert newest_record(tmp_path)["ended"] == "failed"
+
+
+_BIG = """
+import resource
+run.track(big=(lambda: {"x": torch.full((50_000,), float(s.n))}, lambda state: None))
+for _ in run.steps(3):
+    s.n += 1
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+s.n = 99
+run.finish()
+"""
+
+
+def test_a_run_whose_final_state_cannot_be_saved_has_not_finished(tmp_path: Path) -> None:
+    """The disk takes small files only; the record says what was in the way, and the next start goes on from before."""
+    left = script(tmp_path, _BIG)
+    assert "NotSafe" in left.stderr
+    record = newest_record(tmp_path, "disk")
+    assert record["ended"] == "failed"
+    assert "could not be saved" in record["error"]
 
 
 _NOTEBOOK = """
