@@ -7,12 +7,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from colab_shims.browsing import PROJECT, opened, run, served, why_no_browser
+from display.browser import NOTEBOOK_7, PROJECT, Notebook, chromium, server
+from playwright.sync_api import Locator
 
-pytestmark = pytest.mark.slow
+__all__: list[str] = []
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser"), pytest.mark.timeout(600)]
 
 BEGIN = """
 from colab_resume.colab import asking, importing
@@ -37,15 +39,20 @@ sys.stdin.read()
 
 
 @pytest.fixture
-def page(tmp_path: Path) -> Iterator[Any]:
-    """A notebook with three cells, the first of which has been run."""
-    if why := why_no_browser():
-        pytest.skip(why)
+def notebook(tmp_path: Path) -> Iterator[Notebook]:
+    """Three cells, the first of which has been run."""
     cells = [BEGIN, MOUNT.format(point=str(tmp_path / "drive"))]
     cells += [SET_UP.format(remote=str(tmp_path / "remote"), store=str(tmp_path / "store"))]
-    with served(tmp_path, cells) as address, opened(address) as page:
-        run(page, 0)
-        yield page
+    with chromium() as browser, server(NOTEBOOK_7, tmp_path) as address:
+        made = Notebook(NOTEBOOK_7, browser.new_page(), address, tmp_path, cells)
+        made.run_to_end(0)
+        yield made
+
+
+def run(notebook: Notebook, cell: int) -> Locator:
+    """Run a cell; its output, when it has ended."""
+    notebook.run_to_end(cell)
+    return notebook.output(cell)
 
 
 @pytest.fixture
@@ -61,15 +68,15 @@ def other_tab(tmp_path: Path) -> Iterator[None]:
         process.kill()
 
 
-def test_answers_given_between_cells_are_found_when_the_cell_runs_again(page: Any, tmp_path: Path) -> None:
+def test_answers_given_between_cells_are_found_when_the_cell_runs_again(notebook: Notebook, tmp_path: Path) -> None:
     """A folder to stand for Drive; it counts from the click on."""
-    output = run(page, 1)
+    output = run(notebook, 1)
     assert "fill in the form above\n  -> then run this cell again" in output.inner_text()
     assert "Traceback" not in output.inner_text()
     assert not (tmp_path / "chosen").exists()
 
     field = output.locator(".colab-resume-form input[type=text]")
-    assert field.input_value() == str(tmp_path / "MyDrive")
+    assert field.input_value() == str(tmp_path / "jupyter" / "MyDrive")
     field.fill("")
     output.get_by_role("button", name="use this folder").click()
     output.get_by_text("Name a folder.").wait_for()
@@ -78,18 +85,18 @@ def test_answers_given_between_cells_are_found_when_the_cell_runs_again(page: An
     output.get_by_text("Noted. Now run this cell again.").wait_for()
     assert output.get_by_role("button", name="use this folder").is_disabled()
 
-    assert f"{tmp_path / 'chosen'} stands for Google Drive" in run(page, 1).inner_text()
+    assert f"{tmp_path / 'chosen'} stands for Google Drive" in run(notebook, 1).inner_text()
     assert (tmp_path / "drive" / "MyDrive").resolve() == tmp_path / "chosen"
 
 
-def test_a_run_that_another_tab_works_on_is_taken_over_after_a_click(page: Any, other_tab: None) -> None:
+def test_a_run_that_another_tab_works_on_is_taken_over_after_a_click(notebook: Notebook, other_tab: None) -> None:
     """setup() refuses as ever, and shows the form; after the click the same cell goes on."""
-    output = run(page, 2)
+    output = run(notebook, 2)
     output.get_by_text("RunInUse").first.wait_for()
     output.get_by_text("that session stops writing and keeps its checkpoints").wait_for()
     output.get_by_role("button", name="take over").click()
     output.get_by_text("Noted. Now run this cell again.").wait_for()
-    text = run(page, 2).inner_text()
+    text = run(notebook, 2).inner_text()
     assert "Error" not in text
     assert "RunInUse" not in text
     assert "digits" in text

@@ -78,6 +78,11 @@ NOTEBOOK_6 = Front(
     save="Jupyter.notebook.save_notebook()",
     where=PROJECT / ".venv" / "notebook6",
 )
+_PRINTED = """([cell, lines]) => {
+  const parts = [...cell.querySelectorAll('.output_stdout pre, .jp-OutputArea-output pre')];
+  const printed = parts.map(part => part.innerText).join('').split('\\n').filter(line => line.trim());
+  return printed.length >= lines && printed;
+}"""
 _BLANK = re.compile(r"\[\s*\]")
 
 
@@ -135,8 +140,10 @@ def _environment(front: Front, home: Path) -> dict[str, str]:
     _say_which_python(home / "data" / "kernels" / "python3")
     packages = [front.where] if front.where else []
     inherited = os.environ.get("PYTHONPATH", "")
+    # A kernel that is told that it runs in CI asks nobody.
+    here = {name: value for name, value in os.environ.items() if name != "CI"}
     return {
-        **os.environ,
+        **here,
         "PYTHONPATH": os.pathsep.join(filter(None, [*map(str, [*packages, PROJECT, SCENES]), inherited])),
         "JUPYTER_CONFIG_DIR": str(home / "config"),
         "JUPYTER_DATA_DIR": str(home / "data"),
@@ -252,9 +259,15 @@ class Notebook:
         outputs: list[dict[str, Any]] = json.loads(self.path.read_text("utf-8"))["cells"][cell]["outputs"]
         return outputs
 
-    def printed(self, cell: int) -> str:
-        """What a cell has printed, as soon as the page shows it; the number in its prompt may come earlier."""
-        return self._cell(cell).locator(".output_stdout pre, .jp-OutputArea-output pre").last.inner_text()
+    def output(self, cell: int) -> Locator:
+        """All that stands below a cell."""
+        return self._cell(cell).locator(".output_wrapper, .jp-Cell-outputWrapper")
+
+    def printed(self, cell: int, lines: int) -> list[str]:
+        """What a cell has printed, as soon as the page shows so many lines."""
+        shown = self.page.wait_for_function(_PRINTED, arg=[self._cell(cell).element_handle(), lines])
+        found: list[str] = shown.json_value()
+        return found
 
     def _cell(self, number: int) -> Locator:
         return self.page.locator(self._front.cell).nth(number)

@@ -221,18 +221,21 @@ class Scene:
             self.advance()
             time.sleep(0.01)
 
-    def update(self, times: int) -> str:
-        """Go on and be seen, so many times; gives what that took, as JSON."""
-        sizes: list[int] = []
-        before, begin = _resident(), time.perf_counter()
-        with _counted(sizes):
-            for _ in range(times):
-                self.advance()
-                self.panel.refresh()
-        seconds = time.perf_counter() - begin
-        return json.dumps(
-            {"messages": len(sizes), "bytes": sum(sizes), "seconds": seconds, "kernel": _resident() - before}
-        )
+    def update(self, *, turns: int, times: int) -> Iterator[str]:
+        """Go on and be seen, so many times a turn; what a turn sent, and what the kernel holds after it, as JSON.
+
+        A turn begins when there is a file `turn N`: a kernel drops the outputs that a page is more than a thousand
+        behind with.
+        """
+        for turn in range(1, turns + 1):
+            while not Path(f"turn {turn}").exists():
+                time.sleep(0.01)
+            sizes: list[int] = []
+            with _counted(sizes):
+                for _ in range(times):
+                    self.advance()
+                    self.panel.refresh()
+            yield json.dumps({"messages": len(sizes), "bytes": sum(sizes), "kernel": _resident()})
 
 
 @contextmanager
