@@ -37,12 +37,11 @@ STATIONS = (
     "demo",
     "export",
     "run",
-    "frameworks",  # `run.attach` hands over to it; of the run it sees what a Protocol there says
     "site",
     "checking",
     "course",
     "leaving",
-    "frameworks",  # `run.attach` calls it; it drives the loops, and knows nothing of what they tell
+    "frameworks",  # `run.attach` calls it; of the run it sees what a Protocol there says, of what is told nothing
     "display",
     "saving",
     "restore",
