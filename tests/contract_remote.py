@@ -16,14 +16,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import numpy as np
 import pytest
 import torch
 
-from colab_resume.errors import RemoteRefused, RemoteUnavailable
+from colab_resume.errors import DamagedCheckpoint, RemoteRefused, RemoteUnavailable
 from colab_resume.remotes import BytesSource, Entry, FileSource, Remote, Source
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 __all__ = ["BAD_NAMES", "RemoteContract", "read", "sizes"]
 
@@ -101,6 +104,30 @@ class Misjudged:
 
     def open(self, offset: int = 0) -> BinaryIO:
         return BytesIO(self.data[offset:])
+
+
+@dataclass(frozen=True)
+class Rotten:
+    """A source that finds out at its last byte that it is not what it should be."""
+
+    size: int
+
+    def open(self, offset: int = 0) -> BinaryIO:
+        return cast("BinaryIO", _RotsAtItsEnd(b"r" * (self.size - offset)))
+
+
+class _RotsAtItsEnd(BytesIO):
+    def read(self, size: int | None = -1) -> bytes:
+        found = super().read(size)
+        if self.tell() == len(self.getbuffer()):
+            raise DamagedCheckpoint("not the bytes that were written", hint="none")
+        return found
+
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        view = memoryview(buffer).cast("B")
+        found = self.read(view.nbytes)
+        view[: len(found)] = found
+        return len(found)
 
 
 class RemoteContract:
@@ -292,6 +319,13 @@ class RemoteContract:
         """More or fewer bytes than the source's size: put raises, and it is worth another try."""
         with pytest.raises(RemoteUnavailable):
             remote.put("a", Misjudged(b"abc", claimed))
+
+    @pytest.mark.parametrize("size", [1, 3 * MIB])
+    def test_what_a_source_says_of_itself_is_passed_on(self, remote: Remote, size: int) -> None:
+        """It is no failure of the remote, and nothing can be seen there that was not whole."""
+        with pytest.raises(DamagedCheckpoint, match="not the bytes that were written"):
+            remote.put("packs/a", Rotten(size))
+        assert list(remote.list("packs")) == []
 
     def test_the_trainings_random_numbers_are_left_alone(self, remote: Remote) -> None:
         """No verb draws from the generators that a training draws from: beside it, that would change its numbers."""

@@ -73,8 +73,6 @@ class ContentSource:
         self._digest = digest
         self._tell = tell
         self._told = 0
-        self.changed: ChangedMeanwhile | None = None
-        """What its reader got, if the file is no longer what it was."""
 
     @property
     def size(self) -> int:
@@ -97,15 +95,7 @@ class ContentSource:
             reader.skip(self._size)
 
     def _reader(self, reach: Callable[[int], None]) -> _Proving:
-        self.changed = None
-        try:
-            return _Proving(self._path, self._size, self._digest, reach, self._note)
-        except ChangedMeanwhile as error:
-            self.changed = error
-            raise
-
-    def _note(self, changed: ChangedMeanwhile) -> None:
-        self.changed = changed
+        return _Proving(self._path, self._size, self._digest, reach)
 
     def _reach(self, position: int) -> None:
         more, self._told = position - self._told, position
@@ -121,10 +111,8 @@ class _Proving(io.RawIOBase):
         size: int,
         digest: str,
         reach: Callable[[int], None] = lambda _: None,
-        note: Callable[[ChangedMeanwhile], None] = lambda _: None,
     ) -> None:
         self._path = path
-        self._note = note
         self._left = size
         self._size = size
         self._expected = digest
@@ -155,9 +143,7 @@ class _Proving(io.RawIOBase):
         self._digest.update(view[:count])
         self._left -= count
         if not count or (not self._left and self._digest.value != self._expected):
-            changed = _changed(self._path)
-            self._note(changed)
-            raise changed
+            raise _changed(self._path)
         self._reach(self._size - self._left)
         return count
 

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, cast
 
 from ..checkpoints.damage import damaged
 from ..checkpoints.digest import RunningDigest
-from ..errors import CheckpointError, DamagedCheckpoint, NotThere, Overtaken, RemoteError, RemoteUnavailable
+from ..errors import CheckpointError, DamagedCheckpoint, NotThere, Overtaken, RemoteUnavailable
 from ..remotes import BytesSource, Remote
 from .contents import ContentSource
 from .sets import BLOB, SET, SET_LIMIT, File, FileSet, next_number
@@ -95,13 +95,7 @@ class Shelf:
 
     def put_content(self, file: File, source: ContentSource) -> None:
         """Send one content; `ChangedMeanwhile` if it is no longer that."""
-        try:
-            receipt = self.remote.put(f"{self._at}/files/{file.blob}", source)
-        except RemoteError as error:
-            # Some back ends take whatever a source raises for a failure of their own.
-            if source.changed is not None:
-                raise source.changed from error
-            raise
+        receipt = self.remote.put(f"{self._at}/files/{file.blob}", source)
         source.prove()
         if receipt.size != file.size:
             what = f"the remote stored other bytes of {file.path} than were sent"

@@ -11,7 +11,7 @@ import contextlib
 import errno
 from collections.abc import Iterator, Mapping
 
-from ..errors import RemoteError, RemoteFull, RemoteRefused, RemoteUnavailable
+from ..errors import ColabResumeError, RemoteFull, RemoteRefused, RemoteUnavailable
 
 __all__ = ["attempt"]
 
@@ -41,10 +41,11 @@ _HINTS: Mapping[int, str] = {
 
 @contextlib.contextmanager
 def attempt(doing: str) -> Iterator[None]:
-    """Whatever is raised inside leaves as a `RemoteError` that tells what was being done."""
+    """Whatever is raised inside leaves as a `RemoteError` that tells what was being done; what a source says of itself
+    is passed on."""
     try:
         yield
-    except RemoteError:
+    except ColabResumeError:
         raise
     except Exception as error:
         what = f"cannot {doing}: {type(error).__name__}: {error}"
