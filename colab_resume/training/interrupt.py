@@ -61,7 +61,8 @@ class HeldInterrupt:
             signal.signal(signal.SIGINT, self._interrupted)
 
     def leave(self) -> None:
-        """No loop runs any more; an interrupt that is still held back is forgotten."""
+        """No loop runs any more; an interrupt that is still held back is forgotten, and none is held back from now on."""
+        self._code = None
         self._forget()
         in_main_thread = threading.current_thread() is threading.main_thread()
         if in_main_thread and signal.getsignal(signal.SIGINT) == self._interrupted:
@@ -88,10 +89,11 @@ class HeldInterrupt:
         timer.start()
 
     def _forget(self) -> None:
+        # In this order: another interrupt may come at any point, and as long as one is held it starts no new timers.
+        while self._timers:
+            self._timers[-1].cancel()
+            self._timers.pop()
         self.held = False
-        for timer in self._timers:
-            timer.cancel()
-        self._timers.clear()
 
     def _interrupt_again(self) -> None:
         # To the main thread itself: it may wait in a system call, which only its own signal ends.

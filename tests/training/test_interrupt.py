@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -63,6 +67,54 @@ def test_two_at_once_leave_no_thread(new: Callable[..., HeldInterrupt], monkeypa
         if thread.name == "colab_resume-interrupt":
             thread.join(2)
             assert not thread.is_alive()
+
+
+def test_one_that_comes_while_the_loop_is_left_comes_through(new: Callable[..., HeldInterrupt]) -> None:
+    """Before whatever line: nothing of the two is left over, to come through later in another cell."""
+    came = 0
+    while True:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        held = new(patience=(60.0, 60.0))
+        held.watch()
+        interrupt()
+        try:
+            with _interrupt_before_line(came) as reached:
+                held.leave()
+        except KeyboardInterrupt:
+            came += 1
+        else:
+            assert not reached
+            break
+        finally:
+            assert not held.held
+            assert not any(thread.name == "colab_resume-interrupt" and thread.is_alive() for thread in _timers())
+    assert came > 5
+
+
+@contextmanager
+def _interrupt_before_line(number: int) -> Iterator[list[int]]:
+    """Of all lines of the module under test that are run; what is given is empty if there were not so many."""
+    reached: list[int] = []
+    left = number
+
+    def trace(frame: FrameType, event: str, argument: object) -> Callable[..., Any] | None:
+        nonlocal left
+        if frame.f_globals.get("__name__") != HeldInterrupt.__module__:
+            return None
+        if event == "line":
+            if left == 0:
+                sys.settrace(None)
+                reached.append(frame.f_lineno)
+                interrupt()
+            left -= 1
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        yield reached
+    finally:
+        sys.settrace(before)
 
 
 def test_it_comes_through_where_no_step_is_under_way(new: Callable[..., HeldInterrupt]) -> None:
