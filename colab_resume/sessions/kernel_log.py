@@ -57,10 +57,8 @@ def kernel_restarts(path: Path = _COLAB_LOG, *, kernel_id: str = "") -> tuple[Re
 
 
 def _belongs(line: _Line, group: list[_Line]) -> bool:
-    """Whether it tells of the same restart: a kernel dies once in each, and one that died is restarted by no hand."""
-    if line.died and any(one.died or one.by_hand for one in group):
-        return False
-    if line.by_hand and any(one.died for one in group):
+    """Whether it tells of the same restart: in each a kernel dies once or is restarted by hand once, and not both."""
+    if (line.died or line.by_hand) and any(one.died or one.by_hand for one in group):
         return False
     return line.at - group[-1].at <= _TOGETHER
 

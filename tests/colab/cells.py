@@ -18,7 +18,8 @@ class CellFailed(AssertionError):
 
 
 class Cell:
-    """`state` is "running" until the cell has ended; "gone": its kernel went under it, "unseen": no browser was there.
+    """`state` is "running" until the cell has ended; "gone": its kernel went under it, "unseen": no browser was there,
+    or the kernel lost its answer.
 
     `text` is all that was ever printed, both streams together; `outputs` what the notebook shows, as nbformat has it.
     """
@@ -62,6 +63,11 @@ class Cell:
     def shown(self, kind: str = "text/plain") -> list[str]:
         """What it displays of this kind, in order; an execution's result is displayed too."""
         return [output["data"][kind] for output in self.outputs if kind in output.get("data", {})]
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether its kernel does no more for it; its answer may be on its way."""
+        return self._idle
 
     def end_as(self, state: State) -> None:
         """It has ended without a word."""

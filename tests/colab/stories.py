@@ -75,6 +75,8 @@ class Fate:
     pid: int
     ends: set[str | None] = field(default_factory=lambda: {None})
     death: str = ""
+    unlogged: bool = False
+    """Whether the notebook server had no disk left to write its death down."""
 
 
 def expected(fate: Fate | None, *, vm: str, pid: int, on_drive: SessionRecord | None) -> set[str]:
@@ -85,7 +87,8 @@ def expected(fate: Fate | None, *, vm: str, pid: int, on_drive: SessionRecord | 
         # Whoever runs the cell again has left the session before, if nothing else had ended it: that is an interrupt.
         return {_ENDED.get(str(end), "stopped by the user") for end in fate.ends}
     if fate.vm == vm:
-        return {_ENDED.get(str(end), _DEATHS[fate.death]) for end in fate.ends}
+        kinds = {_ENDED.get(str(end), _DEATHS[fate.death]) for end in fate.ends}
+        return kinds | {"kernel ended without a word"} if fate.unlogged and "kernel crashed" in kinds else kinds
     # How it ended may not have reached Drive any more; then nobody can know it.
     if on_drive is None or on_drive.ended is None:
         return {"new VM after silence"}
@@ -283,6 +286,7 @@ class Story:
     def _dies(self, how: str, *ends: str | None) -> None:
         for fate in self._here():
             fate.death = how
+            fate.unlogged = self._trouble == "full disk"
         # After the loops, `finish` may have said that it is over just before: nobody can tell who was first.
         over = self._has_told(f'"at": {json.dumps(_LAST)}')
         self._ends(*ends, *(["clean"] if over else []))
@@ -345,6 +349,11 @@ class Story:
         self._notebook.reconnect()
         self._notebook.interrupt()
         self._notebook.interrupt()
+        self._desk.until(lambda: cell.state != "running" or cell.is_idle or bool(self._trouble), _LIMIT, "a rest")
+        if cell.is_idle:
+            # The second one may have met the kernel itself on its way to the answer, which is never sent then.
+            self._notebook.settle()
+            cell.end_as("unseen")
         self._skip_waiting(cell)
         self._left(place, "interrupted")
 

@@ -54,7 +54,7 @@ def test_another_notebooks_kernel_is_none_of_ours(tmp_path: Path) -> None:
 
 
 def test_restarts_that_follow_each_other_at_once_are_several(tmp_path: Path) -> None:
-    """A kernel that dies as soon as it is there, and one that is restarted by hand just before and after."""
+    """A kernel that dies as soon as it is there, and one that is restarted by hand just before and, twice, after."""
     log = tmp_path / "log"
     log.write_text(
         line(NOON, f"Kernel restarted: {OURS}")
@@ -63,9 +63,10 @@ def test_restarts_that_follow_each_other_at_once_are_several(tmp_path: Path) -> 
         + line(NOON + 2, DIED)
         + line(NOON + 2.1, f"kernel {OURS} restarted")
         + line(NOON + 3, f"Kernel restarted: {OURS}")
+        + line(NOON + 4, f"Kernel restarted: {OURS}")
     )
     found = [(one.at - NOON, one.died) for one in kernel_restarts(log, kernel_id=OURS)]
-    assert found == [(0, False), (1, True), (2, True), (3, False)]
+    assert found == [(0, False), (1, True), (2, True), (3, False), (4, False)]
 
 
 def test_a_log_that_cannot_be_read_says_nothing(tmp_path: Path) -> None:
