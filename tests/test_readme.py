@@ -1,4 +1,4 @@
-"""What the README shows works as shown."""
+"""What the README and docs/exactness.md show works as shown."""
 
 from __future__ import annotations
 
@@ -17,8 +17,11 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
 
 
-def _blocks(kind: str) -> list[str]:
-    return re.findall(rf"```{kind}\n(.*?)```", README, re.DOTALL)
+EXACTNESS = (ROOT / "docs" / "exactness.md").read_text()
+
+
+def _blocks(kind: str, text: str = README) -> list[str]:
+    return re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL)
 
 
 @pytest.mark.slow
@@ -103,3 +106,24 @@ def test_every_link_leads_somewhere() -> None:
     for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]:
         for link in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
             assert (document.parent / link).exists(), f"{document.name} links to {link}"
+
+
+@pytest.mark.slow
+def test_an_object_of_ones_own_ends_as_if_it_had_not_been_killed(tmp_path: Path) -> None:
+    """Killed at two steps, each time going on on a new VM."""
+    (block,) = _blocks("python", EXACTNESS)
+    ends = []
+    for name, kills in (("undisturbed", [None]), ("killed", [30, 77, None])):
+        for life, kill in enumerate(kills):
+            script, home = tmp_path / "example.py", tmp_path / f"{name} {life}"
+            options = f'remote="{tmp_path / name}", every=1'
+            text = block.replace('setup("replay")', f'setup("replay", {options})')
+            die = f"    if step == {kill}: run.flush(); __import__('os').kill(__import__('os').getpid(), 9)\n"
+            script.write_text(text.replace("    replay.seen.append", f"{die}    replay.seen.append"))
+            home.mkdir()
+            command = [sys.executable, str(script)]
+            done = subprocess.run(command, env={"HOME": str(home)}, capture_output=True, text=True, check=False)
+            assert done.returncode == (0 if kill is None else -9), done.stderr
+        ends += [line for line in done.stdout.splitlines() if line.startswith("end ")]
+    assert len(ends) == 2
+    assert ends[0] == ends[1]
