@@ -30,9 +30,9 @@ from .training.position import Position
 from .training.progress import progress_of
 from .training.tracking import MODULES, RNG, VALUES, Tracking
 
-__all__ = ["CLOSE_SECONDS", "Course"]
+__all__ = ["Course"]
 
-CLOSE_SECONDS = 5.0
+_CLOSE_SECONDS = 5.0
 """How long the end of a session may wait for what is in hand."""
 
 _LOOPS = "run.loops"
@@ -53,7 +53,6 @@ class Course:
         remote: Remote | None,
         options: Options,
         *,
-        takeover: bool = False,
         place: str = "",
         remote_name: str = "the remote",
     ) -> None:
@@ -71,9 +70,12 @@ class Course:
         self._best: Best | None = None
         self._bar = ProgressBar(name)
         self._at_setup: Any = randomness.capture()
-        self._begin(takeover=takeover)
+        self.is_closed = True
+        """Whether there is no session now: none has begun yet, or one was left and no other has come."""
 
-    def _begin(self, *, takeover: bool = False) -> None:
+    def begin(self, *, takeover: bool = False) -> None:
+        """A session begins."""
+        self.is_closed = True
         self.saving = Saving(
             self._root,
             self._remote,
@@ -89,11 +91,7 @@ class Course:
         self._restored: Restored | None = self.saving.found.search.good
         self._untouched: list[Any] = []
         self._unclear = False
-        try:
-            self._go_to(self._restored)
-        except BaseException:
-            self.saving.close(CLOSE_SECONDS)
-            raise
+        self._go_to(self._restored)
         self.moved = False
         self._prepared = False
         self._set_up_again = False
@@ -103,6 +101,7 @@ class Course:
         self._first_safe_due = self.saving.has_remote
         self._room_told: set[str] = set()
         self._replaying = self.saving.replay.report.lost > 0
+        self.is_closed = False
 
     def _go_to(self, restored: Restored | None) -> None:
         if restored is None:
@@ -198,8 +197,9 @@ class Course:
             )
         if not self.saving.ended:
             self.saving.end("interrupted")
-        self.saving.close(CLOSE_SECONDS)
-        self._begin(takeover=takeover)
+        self.is_closed = True
+        self.saving.close(_CLOSE_SECONDS)
+        self.begin(takeover=takeover)
         say(f"{self._name} · {why}: back to step {self.loops.cursor.step}")
         self._apply(self.tracking.names())
 
@@ -327,9 +327,12 @@ class Course:
         self._restored = None
 
     def close(self) -> None:
-        """Nothing more comes: take the bar away, and tell what still does not work."""
+        """Nothing more comes: let go of everything, take the bar away, and tell what still does not work."""
+        if "saving" in vars(self):
+            self.saving.close(_CLOSE_SECONDS)
+        if not self.is_closed:
+            self.tell_problems()
         self._bar.close()
-        self.tell_problems()
 
     def _tell_news(self) -> None:
         """Each problem once while it lasts, what is safe for the first time, how the replay of lost steps came out."""

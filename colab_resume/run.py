@@ -15,8 +15,8 @@ from .checking import Report, check
 from .checkpoints.retention import Best, Keep
 from .colab import asking
 from .colab.handing_back import give_back_vm
-from .course import CLOSE_SECONDS, Course
-from .display.panel import open_panel
+from .course import Course
+from .display.panel import Panel, open_panel
 from .display.text import report, say, warn
 from .errors import NotSafe, RunInUse, UsageError
 from .frameworks import attach
@@ -73,12 +73,12 @@ def setup(
     where = address(name, store=store)
     options = Options(every=every, budget=budget, keep=keep or Keep(), session_limit=session_limit)
     if (known := _open_runs.get(where.store)) is not None:
-        known._set_up_again(options, remote, takeover=takeover)
-        return known
+        if not known._finished:
+            known._set_up_again(options, remote, takeover=takeover)
+            return known
+        known._close()  # an interrupt had kept it from that
     site = open_site(where, drive=drive, remote=remote, upload_limit=upload_limit)
-    run = _opened(site, options, takeover=takeover)
-    _open_runs[where.store] = run
-    return run
+    return _opened(site, options, takeover=takeover)
 
 
 def _opened(site: Site, options: Options, *, takeover: bool) -> Run:
@@ -104,14 +104,25 @@ class Run:
             self._root,
             site.remote,
             options,
-            takeover=takeover,
             place=place,
             remote_name=site.remote_name,
         )
         self._pid = os.getpid()
-        self._finished = False
         self._checked: list[dict[str, Any]] | None = None
         """What is logged while a check is under way; it does not belong to the history."""
+        self._panel: Panel | None = None
+        self._finished = True
+        # Ctrl-C may come at any line: whatever is open by then can be found, and is closed before it is opened anew.
+        _open_runs[self._root] = self
+        try:
+            self._open(takeover=takeover)
+        except BaseException:
+            self._close()
+            raise
+
+    def _open(self, *, takeover: bool) -> None:
+        self._course.begin(takeover=takeover)
+        self._finished = False
         self._panel = open_panel(self.status)
         say(report(self.status()))
         self._course.tell_problems()
@@ -310,7 +321,12 @@ class Run:
                 f"run {self.name!r} is open, and these options are others now: {', '.join(changed)}",
                 hint="call run.finish() first, or leave the options as they are",
             )
-        self._course.set_up(takeover=takeover)
+        try:
+            self._course.set_up(takeover=takeover)
+        except BaseException:
+            if self._course.is_closed:
+                self._close()
+            raise
         if self._panel is not None:
             self._panel.show()
 
@@ -342,8 +358,8 @@ class Run:
     def _close(self) -> None:
         self._finished = True
         self._course.leaving.unwatch()
-        _open_runs.pop(self._root, None)
-        self._saving.close(CLOSE_SECONDS)
         self._course.close()
         if self._panel is not None:
             self._panel.close(self.status())
+        if _open_runs.get(self._root) is self:
+            del _open_runs[self._root]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 
 from ..checkpoints.manifest import Manifest
@@ -80,8 +81,8 @@ class Saving:
         self._capture = Capture(owned)
         self._remote = remote
         self.folders = folders
-        self.store = Store(root, session=self.session)
         try:
+            self.store = Store(root, session=self.session)
             self.presence = Presence(self.session, remote, place=place, takeover=takeover, tell=tell)
             self.found = look_around(
                 self.store,
@@ -93,7 +94,7 @@ class Saving:
             )
             self._open(remote)
         except BaseException:
-            self.store.close()
+            self._let_go()
             raise
 
     def _open(self, remote: Remote | None) -> None:
@@ -367,19 +368,33 @@ class Saving:
     def _leave_record(self) -> None:
         self.writer.problem = self.presence.write(self.record, self.store.sessions) or self.writer.problem
 
+    def _let_go(self) -> None:
+        """Of what there is so far."""
+        there = vars(self)
+        for name in ("writer", "mirror"):
+            if name in there:
+                there[name].close(0)
+        if "store" in there:
+            self.store.close()
+
     def close(self, timeout: float | None) -> None:
         """Finish what is in hand and let go of everything; what fails now is in `problems`. Again is harmless."""
-        if self.writer.close(timeout):
-            self._capture.close()
-        self.presence.close()
-        self.mirror.close(timeout)
         try:
-            self.journal.close()
-            self.presence.record.save(self.store.sessions)
+            if self.writer.close(timeout):
+                self._capture.close()
+            self.presence.close()
+            self.mirror.close(timeout)
             # A checkpoint that was being sent when its time came was left alone then.
             self._held = None
-            self._clear_away()
-        except (StoreError, CheckpointError) as error:
-            self.writer.problem = f"the store could not be left in order: {error}"
+            record = partial(self.presence.record.save, self.store.sessions)
+            for leave in (self.journal.close, record, self._clear_away):
+                self._in_order(leave)
         finally:
             self.store.close()
+
+    def _in_order(self, leave: Callable[[], object]) -> None:
+        """One thing that cannot be left in order keeps no other from it."""
+        try:
+            leave()
+        except (StoreError, CheckpointError) as error:
+            self.writer.problem = f"the store could not be left in order: {error}"

@@ -61,7 +61,7 @@ class HeldInterrupt:
             signal.signal(signal.SIGINT, self._interrupted)
 
     def leave(self) -> None:
-        """No loop runs any more; an interrupt that is still held back is forgotten, and none is held back from now on."""
+        """No loop runs any more: an interrupt that is held back is forgotten, and no other one is held back."""
         self._code = None
         self._forget()
         in_main_thread = threading.current_thread() is threading.main_thread()

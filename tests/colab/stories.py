@@ -302,8 +302,10 @@ class Story:
         cell.wait(_LIMIT)
         self.said.append(f"the cell: {cell.state} {cell.error or ''}")
         if cell.error and cell.error[0] == "NotSafe":
-            # What the disk did not take was not saved; what Drive did not take was.
-            self._ends("failed" if "could not be saved" in cell.error[1] else "clean")
+            # What the disk did not take was not saved; what Drive did not take was. Where only the record of the end
+            # did not fit, the next session finds the one of the cell's own end.
+            lost, untold = "could not be saved" in cell.error[1], "session's record" in cell.error[1]
+            self._ends("failed" if lost or untold else "clean", *(["clean"] if not lost else []))
         # IPython 7 fails itself when it is interrupted while it shows an interrupt.
         elif cell.error and "IPython/core/ultratb.py" not in cell.traceback:
             assert cell.error[0] in ("KeyboardInterrupt", "RuntimeError"), cell.report()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import os
 import shutil
 import socket
@@ -101,8 +102,13 @@ class Vm:
         with self.path(_FILLER).open("ab") as filler:
             at = os.fstat(filler.fileno()).st_size
             while (free := self._free() - leave) >= _LEAST:
-                os.posix_fallocate(filler.fileno(), at, free)
-                at += free
+                try:
+                    os.posix_fallocate(filler.fileno(), at, free)
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise  # else somebody was faster, and there is less of it now
+                else:
+                    at += free
 
     def free_disk(self) -> None:
         """They are gone."""

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
-from run.conftest import Place
+from interrupting import interrupt_before_line
+from run.conftest import Counter, Place
 from vm import live
 
 import colab_resume
@@ -203,3 +206,42 @@ def test_a_session_that_closes_waits_for_no_right_to_write(tmp_path: Path) -> No
     with pytest.raises(NotSafe):
         run.finish(0.1)
     assert not [thread for thread in threading.enumerate() if thread.name == "colab_resume-mirror"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_ctrl_c_anywhere_leaves_a_run_that_can_be_set_up_again(tmp_path: Path) -> None:
+    """In setup, in a step, in finish, before any line: the cell that runs again has the run, and finishes it.
+
+    Some lines of them all; for every one of them set COLAB_RESUME_EVERY_LINE to 1.
+    """
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    modules = [f"colab_resume.{name}" for name in ("run", "course", "saving.session")]
+    step = int(os.environ.get("COLAB_RESUME_EVERY_LINE", "31"))
+    line = 0
+    try:
+        while True:
+            place = {"store": tmp_path / str(line), "remote": tmp_path / "remote" / str(line), "every": 1}
+            try:
+                with interrupt_before_line(line, *modules) as reached:
+                    _cell(place)
+            except KeyboardInterrupt:
+                signal.signal(signal.SIGINT, signal.default_int_handler)
+            else:
+                assert not reached
+                break
+            assert _cell(place) == 2, f"interrupted before line {reached}"
+            line += step
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert line > 100
+
+
+def _cell(place: dict[str, Any]) -> int:
+    run = colab_resume.setup("r", **place)
+    counter = Counter()
+    run.track(counter=counter)
+    for _ in run.steps(2):
+        counter.n += 1
+    run.finish()
+    return counter.n

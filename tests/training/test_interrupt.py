@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
-from typing import Any
 
 import pytest
+from interrupting import interrupt_before_line
 
 from colab_resume.training.interrupt import HeldInterrupt
 
@@ -78,7 +75,7 @@ def test_one_that_comes_while_the_loop_is_left_comes_through(new: Callable[..., 
         held.watch()
         interrupt()
         try:
-            with _interrupt_before_line(came) as reached:
+            with interrupt_before_line(came, HeldInterrupt.__module__) as reached:
                 held.leave()
         except KeyboardInterrupt:
             came += 1
@@ -89,32 +86,6 @@ def test_one_that_comes_while_the_loop_is_left_comes_through(new: Callable[..., 
             assert not held.held
             assert not any(thread.name == "colab_resume-interrupt" and thread.is_alive() for thread in _timers())
     assert came > 5
-
-
-@contextmanager
-def _interrupt_before_line(number: int) -> Iterator[list[int]]:
-    """Of all lines of the module under test that are run; what is given is empty if there were not so many."""
-    reached: list[int] = []
-    left = number
-
-    def trace(frame: FrameType, event: str, argument: object) -> Callable[..., Any] | None:
-        nonlocal left
-        if frame.f_globals.get("__name__") != HeldInterrupt.__module__:
-            return None
-        if event == "line":
-            if left == 0:
-                sys.settrace(None)
-                reached.append(frame.f_lineno)
-                interrupt()
-            left -= 1
-        return trace
-
-    before = sys.gettrace()
-    sys.settrace(trace)
-    try:
-        yield reached
-    finally:
-        sys.settrace(before)
 
 
 def test_it_comes_through_where_no_step_is_under_way(new: Callable[..., HeldInterrupt]) -> None:
