@@ -18,6 +18,8 @@ T = TypeVar("T")
 
 _MODULES = {
     "keras": ".keras",
+    "lightning": ".lightning",
+    "pytorch_lightning": ".lightning",
     "transformers": ".transformers",
 }
 """The module that knows a framework, by the framework's package."""

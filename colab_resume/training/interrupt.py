@@ -25,7 +25,7 @@ __all__ = ["HeldInterrupt"]
 _PATIENCE = (5.0, 30.0)
 _SAY_AFTER = 1.0
 _PACKAGE = __name__.partition(".")[0]
-_LEAD_LOOPS = {_PACKAGE, "accelerate", "torch", "transformers"}
+_LEAD_LOOPS = {_PACKAGE, "accelerate", "lightning", "pytorch_lightning", "torch", "transformers"}
 """Whose code asks for the next turn on behalf of the user's code, which is the one that has to be running still."""
 _FRAMEWORKS = f"{_PACKAGE}.frameworks."
 

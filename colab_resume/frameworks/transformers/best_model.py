@@ -10,10 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from ...errors import DamagedCheckpoint
+from .. import files
 
 __all__ = ["BestModel", "moved_here"]
 
@@ -41,10 +40,7 @@ class BestModel:
             return
         folder = Path(moved_here(self._trainer, saved["folder"]))
         for name, content in saved["files"].items():
-            file = folder / _inside(name)
-            if not file.is_file() or file.stat().st_size != content.numel():
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_bytes(content.numpy().tobytes())
+            files.put(files.inside(folder, name), content)
         self._known, self._files = str(folder), dict(_files(folder))
 
 
@@ -56,13 +52,4 @@ def moved_here(trainer: Any, folder: str) -> str:
 def _files(folder: Path) -> Iterator[tuple[str, torch.Tensor]]:
     for file in sorted(folder.rglob("*")):
         if file.is_file() and file.stat().st_size and not file.name.endswith(_LEFT_OUT):
-            # Mapped, not read: the system needs no memory for it that it could not take back.
-            yield file.relative_to(folder).as_posix(), torch.from_numpy(np.memmap(file, np.uint8, "c"))
-
-
-def _inside(name: str) -> str:
-    if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise DamagedCheckpoint(
-            f"file {name!r} of the best model leads out of its folder", hint="use an older checkpoint"
-        )
-    return name
+            yield file.relative_to(folder).as_posix(), files.mapped(file)

@@ -15,8 +15,9 @@ from ...display.text import warn
 from ...errors import StateMismatch
 from ...training.data import randomness
 from ...training.objects.plain import copied
+from ..callbacks import CallbackStates
 from .best_model import moved_here
-from .callbacks import CallbackStates
+from .callbacks import exporting
 
 __all__ = ["Books"]
 
@@ -104,7 +105,7 @@ class Books:
         size = self._size if self._sized else args.max_steps
         # The Trainer finds epoch and step from this number; an epoch that a callback has cut short counts as a whole.
         begin = self._epoch * size + self._step
-        empty = type(self._trainer.state)(stateful_callbacks=self._callbacks.exporting())
+        empty = type(self._trainer.state)(stateful_callbacks=exporting(self._trainer))
         return {**asdict(empty), **steps, "train_batch_size": args.train_batch_size, "global_step": begin}
 
     def state_dict(self) -> dict[str, Any]:

@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from ...display.text import say
-from ...training.data import randomness
+from ..evaluating import without_trace
 from ..host import Host
 from .best_model import BestModel
 from .books import Books
-from .callbacks import CallbackStates
+from .callbacks import states_of
 from .loader import FollowedLoader
 from .refusing import refuse_other_ways
 
@@ -39,7 +39,7 @@ class Following:
     def __init__(self, run: Host, trainer: Any) -> None:
         self.run = run
         self._trainer = trainer
-        self._callbacks = CallbackStates(trainer)
+        self._callbacks = states_of(trainer)
         self._books = Books(trainer, self._callbacks)
         self._epochs: Any = None
         self._steps: Any = None
@@ -52,7 +52,7 @@ class Following:
         trainer = self._trainer
         trainer.train = self._led(trainer.train)
         trainer.get_train_dataloader = self._followed(trainer.get_train_dataloader)
-        trainer.evaluate = self._without_trace(trainer.evaluate)
+        trainer.evaluate = without_trace(trainer.evaluate, while_=lambda: self._leading)
         trainer._load_from_checkpoint = _loads_nothing
         trainer.add_callback(_Listener(self))
         if trainer.args.save_strategy != "no" and not trainer.args.load_best_model_at_end:
@@ -98,21 +98,6 @@ class Following:
             return FollowedLoader(get(), draw=self.draw, passed_over=lambda: self._books.batches_done)
 
         return followed
-
-    def _without_trace(self, evaluate: Callable[..., Any]) -> Callable[..., Any]:
-        """An evaluation during the training draws nothing that the training would miss: how much it draws depends on
-        whether its workers have been started before, so on restarts."""
-
-        @wraps(evaluate)
-        def without_trace(*args: Any, **options: Any) -> Any:
-            before = randomness.capture() if self._leading else None
-            try:
-                return evaluate(*args, **options)
-            finally:
-                if before is not None:
-                    randomness.restore(before)
-
-        return without_trace
 
     def train_begins(self) -> None:
         """Everything that the training changes is there now."""

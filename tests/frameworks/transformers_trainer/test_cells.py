@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from frameworks.transformers_trainer.conftest import Story
+from frameworks.story import Story
 from vm import live
 
 _NO_CHANCE = "chance"

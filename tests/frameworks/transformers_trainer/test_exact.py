@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from frameworks.transformers_trainer.conftest import Story
+from frameworks.story import Story
 
 
 def _parts(name: str) -> Any:
@@ -15,38 +15,30 @@ def _parts(name: str) -> Any:
     return getattr(parts, name)
 
 
-def _check(story: Story, deaths: list[tuple[str, int]], workers: tuple[int, ...] = (0,), **options: Any) -> Any:
-    whole = story.tell([], workers[:1], **options)
-    found = story.tell(deaths, workers, **options)
-    for name, value in whole["end"].items():
-        assert found["end"][name] == value, name
-    return found
-
-
 def test_a_killed_training_ends_the_same_and_loads_no_batch_twice(story: Story) -> None:
     """Shuffling, dropout, augmentation by three generators, a schedule; between two steps and in the middle of one."""
-    found = _check(story, [("begin", 5), ("end", 15)])
+    found = story.check([("begin", 5), ("end", 15)])
     assert found["reads"] == (33 - 14) * 4
 
 
 @pytest.mark.slow
 def test_another_number_of_workers_makes_the_same_batches(story: Story) -> None:
     """Augmentation in worker processes does not depend on how many there are."""
-    _check(story, [("begin", 5), ("end", 15)], workers=(2, 0, 1))
+    story.check([("begin", 5), ("end", 15)], workers=(2, 0, 1))
 
 
 @pytest.mark.slow
 def test_accumulated_gradients_are_of_whole_steps(story: Story) -> None:
     """Also where the last step of an epoch has fewer batches."""
     options = {"gradient_accumulation_steps": 3}
-    _check(story, [("substep", 2), ("begin", 4), ("end", 6), ("epoch", 8)], options=options)
+    story.check([("substep", 2), ("begin", 4), ("end", 6), ("epoch", 8)], options=options)
 
 
 @pytest.mark.slow
 def test_evaluations_leave_no_trace_in_the_training(story: Story) -> None:
     """They draw more when their persistent workers are started, which a restart does once more."""
     options = {"eval_strategy": "steps", "eval_steps": 4, "dataloader_persistent_workers": True}
-    _check(story, [("evaluating", 4), ("begin", 13), ("evaluating", 24)], workers=(2,), options=options)
+    story.check([("evaluating", 4), ("begin", 13), ("evaluating", 24)], workers=(2,), options=options)
 
 
 @pytest.mark.slow
@@ -68,7 +60,7 @@ def test_the_best_model_and_the_patience_come_back(story: Story) -> None:
 
         return [EarlyStoppingCallback(2)]
 
-    found = _check(story, [("begin", 5), ("evaluating", 12), ("begin", 18)], options=options, callbacks=impatient)
+    found = story.check([("begin", 5), ("evaluating", 12), ("begin", 18)], options=options, callbacks=impatient)
     step, *_, best = found["end"]["state"]
     assert (best, step) == (16, 24)
     assert found["end"]["best"]
@@ -77,7 +69,7 @@ def test_the_best_model_and_the_patience_come_back(story: Story) -> None:
 @pytest.mark.slow
 def test_steps_instead_of_epochs_and_what_is_logged_by_epoch(story: Story) -> None:
     options = {"max_steps": 17, "eval_strategy": "epoch", "logging_strategy": "epoch", "eval_on_start": True}
-    _check(story, [("epoch", 11), ("evaluating", 11), ("begin", 12), ("end", 16)], options=options)
+    story.check([("epoch", 11), ("evaluating", 11), ("begin", 12), ("end", 16)], options=options)
 
 
 @pytest.mark.slow
@@ -85,20 +77,20 @@ def test_a_language_model_with_batches_by_length_goes_on(story: Story) -> None:
     """The sampler draws, and so does the collator."""
     options = {"train_sampling_strategy": "group_by_length", "remove_unused_columns": False}
     parts = {"model": _parts("tiny_gpt2"), "rows": _parts("Texts"), "collate": _parts("masked")}
-    _check(story, [("begin", 5), ("end", 15), ("begin", 22)], options=options, **parts)
+    story.check([("begin", 5), ("end", 15), ("begin", 22)], options=options, **parts)
 
 
 @pytest.mark.slow
 def test_data_without_a_length_go_on(story: Story) -> None:
     """Over several epochs, the number of which nobody has said."""
     options = {"max_steps": 25}
-    _check(story, [("begin", 5), ("end", 15)], options=options, rows=_parts("Stream"))
+    story.check([("begin", 5), ("end", 15)], options=options, rows=_parts("Stream"))
 
 
 @pytest.mark.slow
 def test_an_epoch_that_a_callback_cuts_short_is_over(story: Story) -> None:
     """The Trainer by itself would count its steps into the next one."""
-    _check(story, [("begin", 8), ("begin", 20)], callbacks=lambda: [_parts("CutsShort")()])
+    story.check([("begin", 8), ("begin", 20)], callbacks=lambda: [_parts("CutsShort")()])
 
 
 @pytest.mark.slow
@@ -114,4 +106,4 @@ def test_an_epoch_that_a_callback_cuts_short_is_over(story: Story) -> None:
 )
 def test_what_the_arguments_choose_goes_on(options: dict[str, Any], story: Story) -> None:
     """Half precision, how is shuffled, a schedule that looks at evaluations."""
-    _check(story, [("begin", 5), ("end", 15)], options=options)
+    story.check([("begin", 5), ("end", 15)], options=options)

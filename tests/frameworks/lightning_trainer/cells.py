@@ -1,0 +1,91 @@
+"""What a notebook's user does: stops a training, runs cells again, changes arguments; each in a process of its own."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import lightning.pytorch as pl
+from frameworks.lightning_trainer.parts import Net, Rows
+from frameworks.lightning_trainer.training import Life, ended, fit, made, trainer_of
+from torch.utils.data import DataLoader
+
+from colab_resume.errors import StateMismatch, UsageError
+
+__all__ = ["fails_once", "fits_twice", "goes_elsewhere", "refused", "stopped_once"]
+
+
+class Once(pl.Callback):
+    """In the middle of step 8 something happens, once."""
+
+    def __init__(self, event: Callable[[], None]) -> None:
+        self._events = [event]
+
+    def on_before_backward(self, trainer: Any, pl_module: Any, loss: Any) -> None:
+        if trainer.global_step == 7 and self._events:
+            self._events.pop()()
+
+
+def stopped_once(life: Life, *, anew: bool) -> Any:
+    """The stop button is pressed; then the last cell is run again, or the one that makes the Trainer, too."""
+    with made(life) as (run, trainer):
+        trainer.callbacks.insert(0, Once(lambda: signal.raise_signal(signal.SIGINT)))
+        try:
+            fit(life, trainer)
+        except KeyboardInterrupt:
+            saved = run.status().saved
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        later = trainer_of(life, run, trainer.default_root_dir) if anew else trainer
+        fit(life, later)
+        return {**ended(run, later), "saved": saved}
+
+
+def fails_once(life: Life) -> Any:
+    """A step fails, and the cell is run again."""
+
+    def fail() -> None:
+        raise RuntimeError("it went wrong")
+
+    with made(life) as (run, trainer):
+        trainer.callbacks.insert(0, Once(fail))
+        try:
+            fit(life, trainer)
+        except RuntimeError as error:
+            assert str(error) == "it went wrong"  # noqa: PT017 - and then it goes on
+        fit(life, trainer)
+        return ended(run, trainer)
+
+
+def fits_twice(life: Life) -> str:
+    """`fit` is called again when all is done."""
+    with made(life) as (_, trainer):
+        fit(life, trainer)
+        try:
+            fit(life, trainer)
+        except ValueError as error:
+            return str(error)
+    return "trained twice"
+
+
+def goes_elsewhere(life: Life) -> list[str]:
+    """The Trainer is told to begin at a checkpoint of its own, or is given several loaders."""
+    said = []
+    loader = DataLoader(Rows(), 4)
+    with made(life) as (_, trainer):
+        for options in ({"train_dataloaders": loader, "ckpt_path": "last"}, {"train_dataloaders": [loader, loader]}):
+            try:
+                trainer.fit(Net(), **options)
+            except ValueError as error:
+                said.append(str(error))
+    return said
+
+
+def refused(life: Life) -> str:
+    """Why this training does not begin."""
+    try:
+        with made(life) as (_, trainer):
+            fit(life, trainer)
+    except (UsageError, StateMismatch) as error:
+        return str(error)
+    return "trained"

@@ -1,0 +1,92 @@
+"""What a notebook's user does around `trainer.fit()`: stops it, runs cells again, changes things, comes back."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import pytest
+from frameworks.story import Story
+from vm import live
+
+_NO_CHANCE = "chance"
+"""The run is finished after the test has drawn, so the next session begins after that."""
+
+
+@pytest.fixture
+def cells(training: ModuleType) -> ModuleType:
+    from frameworks.lightning_trainer import cells
+
+    return cells
+
+
+@pytest.mark.parametrize("anew", [False, True], ids=["fit again", "make the Trainer again"])
+def test_a_training_that_is_stopped_goes_on_when_its_cell_runs_again(
+    anew: bool, cells: ModuleType, story: Story
+) -> None:
+    """The stop waits for the end of the step."""
+    life = story.life()
+    status, found = live(lambda: cells.stopped_once(life, anew=anew))
+    assert (status, found["saved"]) == (0, 8)
+    assert found["end"] == story.tell([])["end"]
+
+
+def test_a_training_that_fails_in_a_step_goes_on_when_its_cell_runs_again(cells: ModuleType, story: Story) -> None:
+    """From the last boundary, in the same process."""
+    life = story.life()
+    status, found = live(lambda: cells.fails_once(life))
+    assert status == 0
+    assert found["end"] == story.tell([])["end"]
+
+
+def test_a_training_that_is_complete_is_not_trained_again(story: Story) -> None:
+    """On a new VM its weights and its books are there again, and no data are read."""
+    first = story.tell([])
+    again = story.go_on()
+    assert again["reads"] == 0
+    assert {**again["end"], _NO_CHANCE: None} == {**first["end"], _NO_CHANCE: None}
+
+
+def test_a_death_after_the_last_step_repeats_that_step(story: Story) -> None:
+    """What `fit` does at its end is done again."""
+    whole = story.tell([])
+    assert story.tell([("over", 33)])["end"] == whole["end"]
+
+
+def test_more_epochs_later_are_trained_and_other_batches_are_refused(story: Story) -> None:
+    """With another batch size a place in the middle of an epoch is another place."""
+    story.tell([("begin", 5)], last=False)
+    assert "an epoch had 11 batches, 1 to a step in the checkpoint, and has 8 batches, 1 to a step now" in (
+        story.refusal(options={"limit_train_batches": 8})
+    )
+    story.go_on()
+    assert story.go_on(options={"max_epochs": 4})["reads"] == 44
+
+
+def test_fit_is_not_called_a_second_time(cells: ModuleType, story: Story) -> None:
+    """A second training would need a name of its own."""
+    life = story.life()
+    _, said = live(lambda: cells.fits_twice(life))
+    assert "already stands for another object" in said
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"fast_dev_run": True}, "fast_dev_run"),
+        ({"overfit_batches": 2}, "overfit_batches"),
+        ({"reload_dataloaders_every_n_epochs": 2}, "reload_dataloaders_every_n_epochs"),
+        ({"strategy": "ddp_spawn", "devices": 2}, "several processes"),
+    ],
+)
+def test_what_cannot_be_exact_is_refused_when_it_is_attached(
+    options: dict[str, Any], reason: str, story: Story
+) -> None:
+    assert reason in story.refusal(options=options)
+
+
+def test_a_place_of_its_own_to_begin_at_and_several_loaders_are_refused(cells: ModuleType, story: Story) -> None:
+    life = story.life()
+    _, said = live(lambda: cells.goes_elsewhere(life))
+    assert "the run knows where to go on" in said[0]
+    assert "several loaders" in said[1]

@@ -1,0 +1,96 @@
+"""Trainings with Lightning's `Trainer` end as if they had never been killed."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import pytest
+from frameworks.story import Story
+
+
+def _parts(name: str) -> Any:
+    """From a module that is imported only by the test that runs."""
+    from frameworks.lightning_trainer import parts
+
+    return getattr(parts, name)
+
+
+def test_a_killed_training_ends_the_same_and_loads_no_batch_twice(story: Story) -> None:
+    """Shuffling, dropout, augmentation by three generators, a schedule, sums of an epoch in progress."""
+    found = story.check([("begin", 5), ("end", 15)])
+    assert found["reads"] == (33 - 14) * 4
+
+
+def test_another_number_of_workers_makes_the_same_batches(story: Story) -> None:
+    """Augmentation in worker processes does not depend on how many there are."""
+    story.check([("begin", 5), ("end", 15)], workers=(2, 0, 1))
+
+
+def test_accumulated_gradients_are_of_whole_steps(story: Story) -> None:
+    """Also where the last step of an epoch has fewer batches."""
+    story.check([("begin", 2), ("end", 9), ("epoch", 11)], options={"accumulate_grad_batches": 3})
+
+
+def test_validations_leave_no_trace_in_the_training(story: Story) -> None:
+    """They draw more when their persistent workers are started, which a restart does once more."""
+    deaths = [("validating", 4), ("begin", 13), ("validating", 26)]
+    story.check(deaths, (2,), loading={"persistent_workers": True}, options={"val_check_interval": 4})
+
+
+def test_the_best_checkpoints_and_the_patience_come_back(story: Story) -> None:
+    """In another folder on a new VM the files of the best two are there; early stopping stops in the same epoch."""
+
+    def watching(output: str) -> list[Any]:
+        from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+
+        name = "{epoch}-{val_loss:.3f}"
+        best = ModelCheckpoint(f"{output}/best", name, monitor="val_loss", save_top_k=2, save_last=True)
+        return [best, EarlyStopping("val_loss", patience=3)]
+
+    options = {"max_epochs": 30, "enable_checkpointing": True}
+    deaths = [("validating", 22), ("begin", 30), ("epoch", 44), ("epoch begins", 55)]
+    found = story.check(deaths, options=options, callbacks=watching)
+    assert found["end"]["stop"]
+    assert len(found["end"]["files"][0][1]) == 3
+
+
+def test_steps_that_the_user_makes_by_hand(story: Story) -> None:
+    """Two optimizers in turn, with gradients that wait for their step."""
+    story.check([("begin", 2), ("begin", 6), ("end", 15), ("epoch", 22)], model=_parts("ByHand"))
+
+
+def test_data_without_a_length_go_on(story: Story) -> None:
+    """The Trainer draws one batch of them ahead."""
+    deaths = [("begin", 1), ("end", 11), ("epoch begins", 11), ("begin", 12), ("validating", 22), ("begin", 30)]
+    story.check(deaths, rows=_parts("Stream"))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({"max_epochs": -1, "max_steps": 17}, id="steps instead of epochs"),
+        pytest.param({"limit_train_batches": 7}, id="a part of the data"),
+        pytest.param({"precision": "bf16-mixed"}, id="bf16"),
+        pytest.param({"reload_dataloaders_every_n_epochs": 1}, id="loaders made anew"),
+    ],
+)
+def test_what_the_arguments_choose_goes_on(options: dict[str, Any], story: Story) -> None:
+    story.check([("begin", 5), ("epoch", 11 if "limit_train_batches" not in options else 7)], options=options)
+
+
+def test_a_schedule_that_looks_at_a_metric_finds_it(story: Story) -> None:
+    """It was logged an epoch before."""
+    model = partial(_parts("Net"), plateau=True)
+    story.check([("begin", 5), ("epoch", 22), ("begin", 24)], model=model, options={"max_epochs": 4})
+
+
+def test_averaged_weights_that_a_callback_holds_go_on(story: Story) -> None:
+    """One of the user's own, and Lightning's."""
+
+    def averaging(_: str) -> list[Any]:
+        from lightning.pytorch.callbacks import EMAWeightAveraging
+
+        return [_parts("Averaging")(), EMAWeightAveraging()]
+
+    story.check([("begin", 5), ("end", 15), ("validating", 22)], callbacks=averaging)
