@@ -13,7 +13,7 @@ from vm import KILLED, live
 
 __all__ = ["Story", "told"]
 
-Death = tuple[str, int]
+Death = tuple[str, int] | int
 
 
 class Story:

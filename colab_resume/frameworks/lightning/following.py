@@ -20,6 +20,7 @@ from ..host import Host
 from .books import Books
 from .callbacks import states_of
 from .checkpoints import KeptCheckpoints
+from .hooks import UserHooks
 from .logged import Logged
 from .refusing import refuse_inexact, refuse_loader, refuse_other_ways
 from .tracked import things_of
@@ -100,6 +101,7 @@ class Following:
             callbacks=(self._callbacks.state, self._callbacks.load),
             checkpoints=KeptCheckpoints(trainer),
             logged=logged,
+            hooks=UserHooks(trainer, due=lambda: loops.cursor.arrived),
         )
         self._books.lead()
         if self._books.complete and trainer.fit_loop.done:

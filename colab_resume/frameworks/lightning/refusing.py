@@ -18,7 +18,7 @@ _REFUSED: tuple[tuple[Callable[[Any], Any], str, str], ...] = (
     (
         lambda trainer: not all(hasattr(trainer, name) for name in _NEEDED),
         "this is not the Trainer of Lightning that is known here",
-        "attach the lightning.Trainer whose fit is called; the releases from 2.2 on are known",
+        "attach the Trainer whose fit is called, from 2.2 on; with Fabric use run.track, run.epochs and run.batches",
     ),
     (
         lambda trainer: trainer.world_size > 1 or trainer.num_nodes > 1,

@@ -124,7 +124,7 @@ def part_for(name: str, thing: Any, parameters: Callable[[], Mapping[str, torch.
     if isinstance(thing, Values):
         return _ValuesPart(thing)
     if isinstance(thing, torch.optim.Optimizer):
-        return OptimizerPart(thing, parameters)
+        return OptimizerPart(_bare(thing), parameters)
     if isinstance(thing, torch.nn.Module):
         return ModulePart(thing)
     if isinstance(thing, np.random.Generator):
@@ -142,6 +142,12 @@ def part_for(name: str, thing: Any, parameters: Callable[[], Mapping[str, torch.
         f"{name} is a {kind}, which has no way to give its state and take it back",
         hint="give it state_dict/load_state_dict, track a pair (get, set), or keep plain values in run.state(...)",
     )
+
+
+def _bare(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+    """Lightning Fabric puts a wrapper around an optimizer, of which nobody could know that it changes nothing more."""
+    inside = vars(optimizer).get("_optimizer")
+    return inside if isinstance(inside, torch.optim.Optimizer) else optimizer
 
 
 def _is_inside(name: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset, IterableDataset
 from torchmetrics import MeanSquaredError
 
-__all__ = ["ROWS", "Averaging", "ByHand", "Counting", "Net", "Rows", "Stream"]
+__all__ = ["ROWS", "Averaging", "ByHand", "Counting", "Net", "Remembering", "Rows", "Stream"]
 
 ROWS = 44
 
@@ -105,6 +106,26 @@ class ByHand(Net):
 
     def configure_optimizers(self) -> Any:
         return torch.optim.AdamW(self.layers[0].parameters(), 0.01), torch.optim.SGD(self.layers[4].parameters(), 0.01)
+
+
+class Remembering(Net):
+    """Keeps what is no plain value, in the way that Lightning has for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: deque[float] = deque(maxlen=3)
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        loss = super().training_step(batch, batch_idx)
+        self.seen.append(float(loss))
+        return loss * (1 + sum(self.seen) / 100)
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        assert "layers.0.weight" in checkpoint["state_dict"]
+        checkpoint["seen"] = list(self.seen)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.seen.extend(checkpoint["seen"])
 
 
 class Counting(pl.Callback):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -94,3 +95,24 @@ def test_averaged_weights_that_a_callback_holds_go_on(story: Story) -> None:
         return [_parts("Averaging")(), EMAWeightAveraging()]
 
     story.check([("begin", 5), ("end", 15), ("validating", 22)], callbacks=averaging)
+
+
+def test_what_the_model_itself_puts_into_a_checkpoint_comes_back(story: Story) -> None:
+    """By `on_save_checkpoint` and `on_load_checkpoint`."""
+    story.check([("begin", 5), ("end", 15)], model=_parts("Remembering"))
+
+
+def test_files_of_lost_steps_are_set_aside_and_written_again(story: Story, tmp_path: Path) -> None:
+    """The folder outlives the training: else the same steps would give their files other names."""
+
+    def every_second_step(folder: Path) -> Any:
+        from lightning.pytorch.callbacks import ModelCheckpoint
+
+        return lambda _: [ModelCheckpoint(folder, "{step}", every_n_train_steps=2, save_top_k=-1)]
+
+    options: dict[str, Any] = {"every": 1000, "options": {"enable_checkpointing": True}}
+    whole = story.tell([], callbacks=every_second_step(tmp_path / "whole"), **options)
+    found = story.tell([("begin", 7)], callbacks=every_second_step(tmp_path / "killed"), **options)
+    assert found["end"] == whole["end"]
+    aside = tmp_path / "killed" / "lost steps"
+    assert sorted(file.name for file in aside.iterdir()) == ["step=2.ckpt", "step=4.ckpt", "step=6.ckpt"]
