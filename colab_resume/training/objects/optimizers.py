@@ -182,8 +182,20 @@ class OptimizerPart:
         """Which there are, and how often each was changed."""
         return [(id(g), g._version) for parameter in self._parameters() if (g := parameter.grad) is not None]
 
-    def _announce_step(self, *_: Any) -> None:
-        self.before_step()
+    def _announce_step(self, _: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """One of torch's own changes nothing before its closure has come back, in which forward and backward run."""
+        step, given = args[:1], {**dict(zip(("closure",), args[1:], strict=False)), **options}
+        closure = given.get("closure")
+        if closure is None or not self.is_known:
+            self.before_step()
+            return None
+
+        def announcing() -> Any:
+            loss = closure()
+            self.before_step()
+            return loss
+
+        return step, {**given, "closure": announcing}
 
     def _note_step(self, *_: Any) -> None:
         self._stepped = True

@@ -85,6 +85,22 @@ def test_the_step_waits_for_the_copies(kind: Any, options: Any) -> None:
     assert is_same(training.scene.held(snapshot), truth)
 
 
+def test_a_closure_does_not_wait_for_the_copies() -> None:
+    """Forward and backward pass run in it, before the optimizer changes anything: copies go on beside them."""
+    training = Training()
+    training.warm_up()
+    snapshot, truth = training.boundary()
+    late = []
+
+    def closure() -> torch.Tensor:
+        late.append(training.makes_late_copies())
+        return training.net(torch.ones(2, 70)).square().mean()
+
+    training.optimizer.step(closure)
+    assert late == [True]
+    assert is_same(training.scene.held(snapshot), truth)
+
+
 def test_nothing_waits_where_everything_is_copied() -> None:
     """A step that finds all copies made goes on at once."""
     training = Training()
