@@ -139,7 +139,7 @@ class Run:
         self._course.track(objects)
 
     def attach(self, thing: T) -> T:
-        """Go along with a loop that somebody else owns (Hugging Face's `Trainer`, a Keras model): then train as always.
+        """Go along with a loop that somebody else owns (a Keras model, HF's or Lightning's `Trainer`): train as always.
 
         Gives the object back. Raises `UsageError` for what is no such thing, or could not be made exact.
         """

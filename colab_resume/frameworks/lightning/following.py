@@ -123,7 +123,7 @@ class Following:
     def _load(self, dataloader: Callable[[], Any]) -> Any:
         """The user's loader, of which the Trainer's passes are those of the run."""
         loader = dataloader()
-        refuse_loader(loader)
+        refuse_loader(loader, self._trainer.lightning_module.training_step)
         return looked_through(loader, lambda: self._draw(loader))
 
     def _begin_batches(self, on_run_start: Callable[[Any], None], fetcher: Any) -> None:

@@ -90,8 +90,13 @@ def refuse_other_ways(fit: Callable[..., Any] | None, args: Sequence[Any], optio
         )
 
 
-def refuse_loader(loader: Any) -> None:
-    """Raise `UsageError` for what is no loader, but several."""
+def refuse_loader(loader: Any, training_step: Callable[..., Any]) -> None:
+    """Raise `UsageError` for what is no loader, but several, and for steps that draw from it themselves."""
+    if "dataloader_iter" in inspect.signature(training_step).parameters:
+        raise UsageError(
+            "training_step(dataloader_iter) draws its batches itself, as many as it likes",
+            hint="write training_step(batch, batch_idx)",
+        )
     if isinstance(loader, list | tuple | dict) or type(loader).__name__ == "CombinedLoader":
         raise UsageError(
             "the Trainer is given several loaders to train on side by side",

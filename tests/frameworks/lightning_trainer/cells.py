@@ -9,6 +9,7 @@ from typing import Any
 import lightning.pytorch as pl
 from frameworks.lightning_trainer.parts import Net, Rows
 from frameworks.lightning_trainer.training import Life, ended, fit, made, trainer_of
+from lightning.pytorch.callbacks import LearningRateFinder
 from torch.utils.data import DataLoader
 
 from colab_resume.errors import StateMismatch, UsageError
@@ -69,16 +70,31 @@ def fits_twice(life: Life) -> str:
 
 
 def goes_elsewhere(life: Life) -> list[str]:
-    """The Trainer is told to begin at a checkpoint of its own, or is given several loaders."""
-    said = []
+    """Why it is not followed where the run could not go along."""
     loader = DataLoader(Rows(), 4)
-    with made(life) as (_, trainer):
-        for options in ({"train_dataloaders": loader, "ckpt_path": "last"}, {"train_dataloaders": [loader, loader]}):
+    with made(life) as (run, trainer):
+
+        def fits(model: Any, data: Any, **options: Any) -> str:
             try:
-                trainer.fit(Net(), **options)
-            except ValueError as error:
-                said.append(str(error))
+                trainer.fit(model, data, **options)
+            except UsageError as error:
+                return str(error)
+            return "trained"
+
+        said = [fits(Net(), loader, ckpt_path="last"), fits(Net(), [loader, loader]), fits(Drawing(), loader)]
+        trainer.callbacks.append(LearningRateFinder())
+        said.append(fits(Net(), loader))
+        trainer.callbacks.pop()
+        said.extend(fits(Net(), loader) for _ in run.epochs(1))
     return said
+
+
+class Drawing(Net):
+    """Its steps draw for themselves."""
+
+    def training_step(self, dataloader_iter: Any) -> Any:  # type: ignore[override]
+        batch, number, _ = next(dataloader_iter)
+        return super().training_step(batch, number)
 
 
 def refused(life: Life) -> str:

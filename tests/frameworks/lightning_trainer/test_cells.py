@@ -47,6 +47,20 @@ def test_a_training_that_is_complete_is_not_trained_again(story: Story) -> None:
     assert {**again["end"], _NO_CHANCE: None} == {**first["end"], _NO_CHANCE: None}
 
 
+def test_a_training_that_was_stopped_early_is_complete(story: Story) -> None:
+    """Although there would be epochs left."""
+
+    def impatient(_: str) -> list[Any]:
+        from lightning.pytorch.callbacks import EarlyStopping
+
+        return [EarlyStopping("val_loss", min_delta=1000.0, patience=1)]
+
+    first = story.tell([], callbacks=impatient, options={"max_epochs": 9})
+    again = story.go_on(callbacks=impatient, options={"max_epochs": 9})
+    assert (first["reads"], again["reads"]) == (2 * 44, 0)
+    assert {**again["end"], _NO_CHANCE: None} == {**first["end"], _NO_CHANCE: None}
+
+
 def test_a_death_after_the_last_step_repeats_that_step(story: Story) -> None:
     """What `fit` does at its end is done again."""
     whole = story.tell([])
@@ -77,6 +91,8 @@ def test_fit_is_not_called_a_second_time(cells: ModuleType, story: Story) -> Non
         ({"overfit_batches": 2}, "overfit_batches"),
         ({"reload_dataloaders_every_n_epochs": 2}, "reload_dataloaders_every_n_epochs"),
         ({"strategy": "ddp_spawn", "devices": 2}, "several processes"),
+        ({"strategy": "ddp_spawn", "devices": 1}, "other processes"),
+        ({"val_check_interval": "00:00:10:00"}, "val_check_interval is a time"),
     ],
 )
 def test_what_cannot_be_exact_is_refused_when_it_is_attached(
@@ -85,8 +101,9 @@ def test_what_cannot_be_exact_is_refused_when_it_is_attached(
     assert reason in story.refusal(options=options)
 
 
-def test_a_place_of_its_own_to_begin_at_and_several_loaders_are_refused(cells: ModuleType, story: Story) -> None:
+def test_what_the_run_could_not_follow_is_refused_when_fit_is_called(cells: ModuleType, story: Story) -> None:
+    """A checkpoint to begin at, several loaders, steps that draw, a search, a loop of the run around it."""
     life = story.life()
     _, said = live(lambda: cells.goes_elsewhere(life))
-    assert "the run knows where to go on" in said[0]
-    assert "several loaders" in said[1]
+    reasons = ["the run knows where", "several loaders", "draws its batches itself", "a search for", "inside a loop"]
+    assert all(reason in line for reason, line in zip(reasons, said, strict=True))

@@ -46,11 +46,11 @@ def test_the_best_checkpoints_and_the_patience_come_back(story: Story) -> None:
         from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
         name = "{epoch}-{val_loss:.3f}"
-        best = ModelCheckpoint(f"{output}/best", name, monitor="val_loss", save_top_k=2, save_last=True)
-        return [best, EarlyStopping("val_loss", patience=3)]
+        worst = ModelCheckpoint(f"{output}/kept", name, monitor="val_loss", mode="max", save_top_k=2, save_last=True)
+        return [worst, EarlyStopping("val_loss", min_delta=1000.0, patience=5)]
 
-    options = {"max_epochs": 30, "enable_checkpointing": True}
-    deaths = [("validating", 22), ("begin", 30), ("epoch", 44), ("epoch begins", 55)]
+    options = {"max_epochs": 9, "limit_train_batches": 3, "enable_checkpointing": True}
+    deaths = [("validating", 6), ("begin", 8), ("epoch", 12), ("epoch begins", 15)]
     found = story.check(deaths, options=options, callbacks=watching)
     assert found["end"]["stop"]
     assert len(found["end"]["files"][0][1]) == 3
