@@ -87,7 +87,8 @@ def train(life: Life) -> Any:
     chance = [torch.rand(2).tolist(), float(np.random.rand()), random.random()]
     run.finish()
     states = [repr(picture(thing.state_dict())) for thing in (model, optimizer, schedule)]
-    return {"end": [*states, history, chance], "reads": rows.reads}
+    told = getattr(loader.sampler, "epoch", None)
+    return {"end": [*states, history, chance], "reads": rows.reads, "told": told}
 
 
 def outside_of_epochs(life: Life) -> str:

@@ -9,21 +9,23 @@ that a start draws, calls and sets.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any
 
+from ...display.text import say
 from ...errors import UsageError
 from ...training.looked_through import looked_through
 from ..evaluating import without_trace
 from ..host import Host
 from .books import Books
-from .callbacks import states_of
+from .callbacks import checkpoints_of, states_of
 from .checkpoints import KeptCheckpoints
 from .hooks import UserHooks
 from .logged import Logged
 from .refusing import refuse_inexact, refuse_loader, refuse_other_ways
-from .tracked import things_of
+from .tracked import kept_by_callbacks, things_of
 
 __all__ = ["Following"]
 
@@ -40,6 +42,7 @@ class Following:
         self._books = Books(trainer)
         self._epochs: Any = None
         self._batches: Any = None
+        self._kept: dict[str, Any] = {}
         self._in_epoch = False
         self._leading = False
 
@@ -55,6 +58,11 @@ class Following:
         epoch_loop.on_run_start = self._while_leading(epoch_loop.on_run_start, self._begin_batches)
         epoch_loop.val_loop.run = without_trace(epoch_loop.val_loop.run, while_=lambda: self._leading)
         connector = trainer._logger_connector
+        if any(callback.monitor is None for callback in checkpoints_of(trainer)):
+            say(
+                f"{self.run.name} · files of ModelCheckpoint are carried along in each checkpoint; where nobody needs "
+                "them, enable_checkpointing=False saves that time"
+            )
         connector.log_metrics = self._while_leading(connector.log_metrics, self._log)
 
     def _while_leading(self, original: Callable[..., Any], led: Callable[..., Any]) -> Callable[..., Any]:
@@ -69,6 +77,7 @@ class Following:
         def led(*args: Any, **options: Any) -> Any:
             refuse_other_ways(fit, args, options)
             refuse_inexact(self._trainer)
+            handler = signal.getsignal(signal.SIGINT)
             if self.run._loops.cursor.inside:
                 raise UsageError(
                     "trainer.fit is called inside a loop of the run",
@@ -82,10 +91,11 @@ class Following:
             try:
                 return fit(*args, **options)
             except SystemExit as left:
-                # In a notebook, where Ctrl-C ends a cell, Lightning would end the kernel.
-                if isinstance(left.__context__, KeyboardInterrupt):
-                    raise left.__context__ from None
-                raise
+                if not isinstance(left.__context__, KeyboardInterrupt):
+                    raise
+                # Lightning ends the process, and until then ignores Ctrl-C; in a notebook it is a cell that ends.
+                signal.signal(signal.SIGINT, handler)
+                raise left.__context__ from None
             finally:
                 self._leave()
 
@@ -96,6 +106,7 @@ class Following:
         trainer, loops = self._trainer, self.run._loops
         refuse_other_ways(None, (), {"ckpt_path": trainer.ckpt_path})
         logged = Logged(trainer)
+        self._kept = kept_by_callbacks(trainer)
         self.run.track(
             **things_of(trainer),
             callbacks=(self._callbacks.state, self._callbacks.load),
@@ -115,9 +126,14 @@ class Following:
     def _begin_epoch(self, on_advance_start: Callable[[], None]) -> None:
         if self._epochs is None:
             self._books.note_size()
+            self._track_kept()
             self._epochs = self.run.epochs(self._books.epochs)
         self._end_batches()
-        next(self._epochs)
+        if next(self._epochs, None) is None:
+            raise UsageError(
+                "max_epochs was raised while the training went on",
+                hint="let it be as many from the beginning, and stop earlier",
+            )
         on_advance_start()
 
     def _load(self, dataloader: Callable[[], Any]) -> Any:
@@ -128,11 +144,19 @@ class Following:
 
     def _begin_batches(self, on_run_start: Callable[[Any], None], fetcher: Any) -> None:
         """Counters stand at the begin of an epoch: from here on batches are drawn to be trained on."""
+        self._track_kept()
         self._in_epoch = True
         on_run_start(fetcher)
         if self._batches is None and fetcher.length is None:
             # Without a length the Trainer draws one batch ahead: that of its first epoch long before, and in vain.
             iter(fetcher)
+
+    def _track_kept(self) -> None:
+        """Hooks of callbacks may have made models of their own since this was asked last."""
+        kept = kept_by_callbacks(self._trainer)
+        if new := {name: thing for name, thing in kept.items() if self._kept.get(name) is not thing}:
+            self._kept = kept
+            self.run.track(**new)
 
     def _draw(self, loader: Any) -> Iterator[Any]:
         """The batches of the Trainer's epoch, from where the run stopped. The Trainer also begins passes that it never

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -9,13 +10,12 @@ import torch
 
 from ..callbacks import by_kind
 
-__all__ = ["things_of"]
+__all__ = ["kept_by_callbacks", "things_of"]
 
 
 def things_of(trainer: Any) -> dict[str, Any]:
     """Those that there are when its loop begins: the model, what callbacks hold beside it, and what steps."""
-    things = {"model": trainer.lightning_module}
-    things.update(_numbered("kept", _kept_by_callbacks(trainer)))
+    things = {"model": trainer.lightning_module, **kept_by_callbacks(trainer)}
     things.update(_numbered("optimizer", trainer.optimizers))
     things.update(_numbered("scheduler", [config.scheduler for config in trainer.lr_scheduler_configs]))
     if (scaler := getattr(trainer.precision_plugin, "scaler", None)) is not None:
@@ -25,14 +25,15 @@ def things_of(trainer: Any) -> dict[str, Any]:
     return things
 
 
-def _kept_by_callbacks(trainer: Any) -> Iterator[torch.nn.Module]:
-    """Averaged weights and the like."""
-    known = {id(module) for module in trainer.lightning_module.modules()}
-    for _, callback in by_kind(trainer.callbacks):
-        for value in vars(callback).values():
-            if isinstance(value, torch.nn.Module) and id(value) not in known:
-                known.add(id(value))
-                yield value
+def kept_by_callbacks(trainer: Any) -> dict[str, torch.nn.Module]:
+    """Averaged weights and the like, by who holds them."""
+    models = {id(module) for module in trainer.lightning_module.modules()}
+    return {
+        re.sub(r"\W+", "_", f"{key} {name}"): value
+        for key, callback in by_kind(trainer.callbacks)
+        for name, value in vars(callback).items()
+        if isinstance(value, torch.nn.Module) and id(value) not in models
+    }
 
 
 def _numbered(name: str, things: Iterable[Any]) -> Iterator[tuple[str, Any]]:

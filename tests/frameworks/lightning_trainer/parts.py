@@ -11,10 +11,10 @@ import lightning.pytorch as pl
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.data import Dataset, IterableDataset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, random_split
 from torchmetrics import MeanSquaredError
 
-__all__ = ["ROWS", "Averaging", "ByHand", "Counting", "Net", "Remembering", "Rows", "Stream"]
+__all__ = ["ROWS", "Averaging", "ByHand", "Counting", "Data", "Net", "Remembering", "Rows", "Stream"]
 
 ROWS = 44
 
@@ -128,6 +128,30 @@ class Remembering(Net):
         self.seen.extend(checkpoint["seen"])
 
 
+class Data(pl.LightningDataModule):
+    """Splits its rows by chance, and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+
+    def setup(self, stage: str) -> None:
+        self._parts = random_split(Rows(), [36, 8])
+
+    def train_dataloader(self) -> Any:
+        self.asked += 1
+        return DataLoader(self._parts[0], 4, shuffle=True)
+
+    def val_dataloader(self) -> Any:
+        return DataLoader(self._parts[1], 4)
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"asked": self.asked}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.asked = state_dict["asked"]
+
+
 class Counting(pl.Callback):
     """A callback of the user's own, with values that it says nothing of."""
 
@@ -144,9 +168,9 @@ class Counting(pl.Callback):
 
 
 class Averaging(pl.Callback):
-    """Averaged weights that a callback of the user's own holds."""
+    """Averaged weights that a callback of the user's own holds; made when the training begins."""
 
-    def on_fit_start(self, trainer: Any, pl_module: Any) -> None:
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         self.averaged = torch.optim.swa_utils.AveragedModel(pl_module.layers)
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, *_: Any, **__: Any) -> None:

@@ -44,6 +44,7 @@ class Life:
     every: int = 1
     model: Callable[[], pl.LightningModule] = Net
     rows: Callable[[], Any] = Rows
+    data: Callable[[], pl.LightningDataModule] | None = None
     callbacks: Callable[[str], Sequence[pl.Callback]] = lambda _: ()
 
 
@@ -121,6 +122,9 @@ def trainer_of(life: Life, run: colab_resume.Run, output: str) -> pl.Trainer:
 
 def fit(life: Life, trainer: pl.Trainer) -> None:
     """Train."""
+    if life.data is not None:
+        trainer.fit(life.model(), datamodule=life.data())
+        return
     rows = life.rows()
     shuffled = {"shuffle": True} if hasattr(rows, "__len__") else {}
     loader = DataLoader(rows, 4, num_workers=life.workers, **{**shuffled, **life.loading})
@@ -151,6 +155,7 @@ def _kept(trainer: pl.Trainer) -> dict[str, Any]:
         "callbacks": [repr(vars(one)) for one in callbacks if isinstance(one, Counting)],
         "told": [repr(one.state_dict()) for one in callbacks if isinstance(one, EarlyStopping)],
         "averaged": [_digest(one.averaged.state_dict()) for one in callbacks if hasattr(one, "averaged")],
+        "data": trainer.datamodule and trainer.datamodule.state_dict(),
         "files": [_files(one) for one in trainer.checkpoint_callbacks],
         "chance": [torch.rand(2).tolist(), float(np.random.rand()), random.random()],
     }
