@@ -24,6 +24,7 @@ class Books:
         self._trainer = trainer
         self._saved: dict[str, Any] | None = None
         self._at_begin = randomness.capture()
+        self._noted: list[int | None] = []
         self.complete = False
 
     @property
@@ -50,11 +51,11 @@ class Books:
         randomness.restore(self._at_begin)
 
     def note_size(self) -> None:
-        """The data are known now; `StateMismatch` if an epoch had another number of batches."""
-        if self._saved is None:
-            return
-        now, then = self._size(), self._saved["size"]
-        if now != then:
+        """The data are known now, and no hook has changed anything yet; `StateMismatch` if an epoch had another number
+        of batches."""
+        now, then = self._size(), self._noted
+        self._noted = now
+        if then not in ([], now):
             raise StateMismatch(
                 f"an epoch had {_words(then)} in the checkpoint, and has {_words(now)} now",
                 hint="leave the data, their batch size, limit_train_batches and accumulate_grad_batches as they were, "
@@ -71,7 +72,7 @@ class Books:
             "validated": epoch_loop.val_loop._has_run,
             "seen": dict(epoch_loop.val_loop._seen_batches_per_dataloader),
             "stop": trainer.should_stop,
-            "size": self._size(),
+            "size": self._noted,
             "begin": self._at_begin,
             "complete": self.complete,
         }
@@ -79,7 +80,7 @@ class Books:
     def load_state_dict(self, saved: dict[str, Any]) -> None:
         """Put it back where it was."""
         self._saved = saved
-        self._at_begin, self.complete = saved["begin"], saved["complete"]
+        self._at_begin, self._noted, self.complete = saved["begin"], saved["size"], saved["complete"]
         self._put(saved)
 
     def _put(self, saved: dict[str, Any]) -> None:

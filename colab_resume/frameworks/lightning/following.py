@@ -9,7 +9,6 @@ that a start draws, calls and sets.
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any
@@ -77,7 +76,6 @@ class Following:
         def led(*args: Any, **options: Any) -> Any:
             refuse_other_ways(fit, args, options)
             refuse_inexact(self._trainer)
-            handler = signal.getsignal(signal.SIGINT)
             if self.run._loops.cursor.inside:
                 raise UsageError(
                     "trainer.fit is called inside a loop of the run",
@@ -91,11 +89,10 @@ class Following:
             try:
                 return fit(*args, **options)
             except SystemExit as left:
-                if not isinstance(left.__context__, KeyboardInterrupt):
-                    raise
-                # Lightning ends the process, and until then ignores Ctrl-C; in a notebook it is a cell that ends.
-                signal.signal(signal.SIGINT, handler)
-                raise left.__context__ from None
+                # Lightning makes the end of the process of Ctrl-C; in a notebook it is a cell that ends.
+                if isinstance(left.__context__, KeyboardInterrupt):
+                    raise left.__context__ from None
+                raise
             finally:
                 self._leave()
 

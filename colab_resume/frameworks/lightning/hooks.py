@@ -7,6 +7,7 @@ keep: the run has them itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 __all__ = ["UserHooks"]
@@ -51,12 +52,13 @@ class UserHooks:
     def _hooks(self, name: str) -> Iterator[Callable[[dict[str, Any]], None]]:
         trainer, module = self._trainer, self._trainer.lightning_module
         for callback in trainer.callbacks:
-            if _is_users(hook := getattr(callback, name, None)):
-                yield lambda checkpoint, hook=hook: hook(trainer, module, checkpoint)
+            hook = getattr(callback, name, None)
+            if callable(hook) and _is_users(hook):
+                yield partial(hook, trainer, module)
         if _is_users(hook := getattr(module, name)):
             yield hook
 
 
 def _is_users(hook: Any) -> bool:
     """Lightning's own callbacks keep nothing there that would not be tracked, and the rest do nothing."""
-    return callable(hook) and str(hook.__module__).partition(".")[0] not in _LIBRARY
+    return str(hook.__module__).partition(".")[0] not in _LIBRARY

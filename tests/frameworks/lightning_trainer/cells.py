@@ -36,7 +36,6 @@ def stopped_once(life: Life, *, anew: bool) -> Any:
             fit(life, trainer)
         except KeyboardInterrupt:
             saved = run.status().saved
-        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
         later = trainer_of(life, run, trainer.default_root_dir) if anew else trainer
         fit(life, later)
         return {**ended(run, later), "saved": saved}

@@ -97,7 +97,7 @@ def made(life: Life) -> Iterator[tuple[colab_resume.Run, pl.Trainer]]:
     np.random.seed(4)
     random.seed(5)
     run = colab_resume.setup("pl", store=life.store, remote=life.remote, every=life.every)
-    with tempfile.TemporaryDirectory() as output:
+    with tempfile.TemporaryDirectory(dir=Path(life.remote).parent) as output:
         yield run, trainer_of(life, run, output)
 
 
