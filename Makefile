@@ -67,7 +67,7 @@ $(BIN)/python:
 	@touch $@
 
 # The test extra contains the demo extra.
-.venv/.test-ready: $(BIN)/python pyproject.toml constraints.txt .venv/.torchvision-ready .venv/.colab-ready .venv/.notebook6-ready
+.venv/.test-ready: $(BIN)/python pyproject.toml constraints.txt .venv/.torchvision-ready .venv/.colab-ready .venv/.notebook6-ready .venv/.tensorflow-ready
 	$(INSTALL) --editable ".[test]"
 	@touch $@ .venv/.demo-ready
 
@@ -93,4 +93,11 @@ $(BIN)/python:
 .venv/.notebook6-ready: $(BIN)/python tests/display/notebook6.txt
 	rm -rf .venv/notebook6
 	$(INSTALL) --target .venv/notebook6 --requirement tests/display/notebook6.txt
+	@touch $@
+
+# Beside the other packages as well: it is large, and only processes of tests/frameworks/on_tensorflow look there. What it
+# shares with them (numpy, Keras, h5py) it finds among them.
+.venv/.tensorflow-ready: $(BIN)/python tests/frameworks/tensorflow.txt
+	rm -rf .venv/tensorflow
+	$(INSTALL) --no-deps --target .venv/tensorflow --requirement tests/frameworks/tensorflow.txt
 	@touch $@

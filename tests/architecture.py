@@ -98,6 +98,8 @@ DOORS = (
     Door("keras", "frameworks.keras", "the adapter of its `fit`; imported when a model of Keras is attached"),
     Door("torch", "frameworks.keras", "the loaders of Keras's torch back end"),
     Door("numpy", "frameworks.keras", "what callbacks keep are arrays"),
+    Door("tensorflow", "training.tensorflow", "imported when an object of TensorFlow is tracked or iterated"),
+    Door("keras", "training.tensorflow", "Keras's global seed, where it runs on TensorFlow", lazily=True),
     Door("torch", "training", "it captures and restores torch's state"),
     Door("torch", "checking", "it runs training steps and compares their bits"),
     Door("torch", "checkpoints.encoding", "it knows every dtype by name"),

@@ -17,7 +17,7 @@ from ..errors import StateMismatch, UsageError
 from .capture.live import LiveState, take
 from .objects.modules import ModulePart, by_plain_name
 from .objects.optimizers import OptimizerPart
-from .objects.parts import Part, Values, part_for
+from .objects.parts import Late, Part, Values, part_for
 from .objects.steady import Look
 
 __all__ = ["MODULES", "RNG", "SavedParts", "Tracking", "VALUES"]
@@ -48,7 +48,7 @@ class Tracking:
     def __init__(self) -> None:
         self.values = Values()
         self._things: dict[str, Any] = {VALUES: self.values}
-        self._parts: dict[str, Part] = {VALUES: part_for(VALUES, self.values, self._parameters)}
+        self._parts: dict[str, Part] = {VALUES: part_for(VALUES, self.values, self._parameters, self._everything)}
         self._looks: dict[str, Look] = {}
         self._postponed = 0
         self.before_step: Callable[[], None] = lambda: None
@@ -65,7 +65,7 @@ class Tracking:
             if not name.isidentifier():
                 raise UsageError(f"{name!r} cannot be a tracked name", hint="use a name as for a variable")
             if self._things.get(name) is not thing:
-                parts[name] = part_for(name, thing, self._parameters)
+                parts[name] = part_for(name, thing, self._parameters, lambda: {**self._things, **objects})
         for name, part in parts.items():
             old = self._parts.get(name)
             if isinstance(old, OptimizerPart):
@@ -202,11 +202,14 @@ class Tracking:
 
     def _differences_at_last(self, name: str, states: Mapping[str, Any], extras: Mapping[str, Any]) -> list[str]:
         part = self._parts[name]
-        if isinstance(part, OptimizerPart):
+        if isinstance(part, Late):
             return part.differences_at_last(states[name])
         if isinstance(part, ModulePart) and name in extras:
             return part.differences_of_extras(extras[name])
         return []
+
+    def _everything(self) -> Mapping[str, Any]:
+        return self._things
 
     def _parameters(self) -> Mapping[str, torch.Tensor]:
         modules = [(name, thing) for name, thing in self._things.items() if isinstance(thing, torch.nn.Module)]

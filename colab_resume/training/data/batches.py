@@ -20,6 +20,8 @@ from typing import Any, TypeVar
 import torch
 from torch.utils.data import DataLoader, IterableDataset, IterDataPipe
 
+from ...errors import UsageError
+from ..objects.whose import is_tf_dataset, is_tf_iterator
 from .attached import Attached
 from .copies import options_of
 from .generators import Source, own_generators
@@ -28,7 +30,7 @@ from .indexed import Indexed
 from .iterables import Iterated, Own, Replayed
 from .making import has_state
 from .once import Once
-from .passes import Drawing, Pass, Subject, Supply, Track, begin, live_through
+from .passes import Counted, Drawing, Pass, Subject, Supply, Track, begin, live_through
 
 __all__ = ["Loaders", "Pass", "look_of", "origin_of", "size_of"]
 
@@ -57,6 +59,8 @@ class _Known:
     @property
     def place(self) -> Any:
         """Where its data stand."""
+        if self.track is not None and isinstance(self.supply, Counted):
+            return {"opened": self.supply.opened}
         return self.stood if self.track is None else self.track.place()
 
     def bring_back(self, kept: Mapping[str, Any] | None) -> None:
@@ -85,6 +89,8 @@ class Loaders:
             self._once.begin(thing)
         known.habits.begin(owners, saved["habits"])
         told, before = saved["told"], None
+        if isinstance(supply, Counted) and known.stood is not None:
+            supply.opened = known.stood["opened"]
         if told is None and supply.goes_on:
             before = saved["before"] or known.place
             if saved["before"] or (known.track is None and before):
@@ -134,6 +140,7 @@ class Loaders:
         self._known.set(loader, known)
         if self._ever[look] > alike:  # one of them is gone: they are made anew for each pass, and begin as made
             self._made_anew.add(look)
+            _refuse_made_anew(loader)
         elif (look, alike) in self._waiting:
             known.bring_back(self._waiting.pop((look, alike)))
         self._ever[look] += self._known.get(loader) is not None
@@ -177,6 +184,16 @@ def size_of(loader: Any) -> int | None:
 
 
 def _supply(loader: Any, known: _Known) -> Supply:
+    if is_tf_dataset(loader):
+        if known.supply is None:
+            from ..tensorflow.passes import DatasetPasses
+
+            known.supply = DatasetPasses(loader)
+        return known.supply
+    if is_tf_iterator(loader):
+        raise UsageError(
+            "run.batches was given an iterator of tf.data", hint="give it the dataset, or track the iterator"
+        )
     if not isinstance(loader, DataLoader) or isinstance(loader.dataset, IterDataPipe):
         return Own(loader) if has_state(loader) and not isinstance(loader, DataLoader) else Replayed(loader)
     options = options_of(loader)
@@ -187,8 +204,21 @@ def _supply(loader: Any, known: _Known) -> Supply:
     return known.supply
 
 
+def _refuse_made_anew(loader: Any) -> None:
+    if is_tf_dataset(loader):
+        from ..tensorflow.datasets import memory_of
+
+        if memory_of(loader) is not None:
+            raise UsageError(
+                "a shuffled tf.data.Dataset is made anew for each pass: how many there were, nobody knows after a restart",
+                hint="make it once, before the loop over epochs",
+            )
+
+
 def _owners(loader: Any) -> Sequence[Any]:
     """What may change itself while it is drawn from, in this process, and cannot say what it needs to go on."""
+    if is_tf_dataset(loader):
+        return []
     if not isinstance(loader, DataLoader):
         return [] if has_state(loader) else [loader]
     if not isinstance(loader.dataset, IterableDataset):
@@ -198,6 +228,8 @@ def _owners(loader: Any) -> Sequence[Any]:
 
 def _sampling_generators(loader: Any) -> list[Source]:
     """What decides the order: the generators of the loader and its samplers, or of whatever else is iterated."""
+    if is_tf_dataset(loader):
+        return []
     if not isinstance(loader, DataLoader):
         return own_generators(loader)
     owners = (loader.generator, loader.batch_sampler, loader.sampler)

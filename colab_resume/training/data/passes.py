@@ -12,14 +12,14 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 from ...errors import StateMismatch
 from .generators import Source
 from .habits import Habits
 from .once import Once
 
-__all__ = ["Drawing", "Pass", "Subject", "Supply", "Track", "begin", "live_through"]
+__all__ = ["Counted", "Drawing", "Pass", "Subject", "Supply", "Track", "begin", "live_through"]
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -70,6 +70,13 @@ class Supply(Protocol):
     def state(self, handed: int, /) -> Any:
         """Where the data are after so many items, or None."""
         ...
+
+
+@runtime_checkable
+class Counted(Protocol):
+    """A supply whose next pass hangs on how many there were."""
+
+    opened: int
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,34 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
 from .generators import GLOBAL, Source, gpu_generators
 
-__all__ = ["Stream", "capture", "mixed", "restore", "seeded"]
+__all__ = ["Chance", "Stream", "capture", "include", "mixed", "restore", "seeded"]
 
 _NAMES = ("python", "numpy", "torch")
+
+
+class Chance(Protocol):
+    """The global generators of one more library."""
+
+    def get(self) -> Any:
+        """Their state, which later draws do not change."""
+        ...
+
+    def set(self, state: Any) -> None: ...
+
+
+_included: dict[str, Chance] = {}
+
+
+def include(name: str, chance: Chance) -> None:
+    """Capture and restore these, too, from now on."""
+    _included.setdefault(name, chance)
 
 
 def capture() -> dict[str, Any]:
@@ -30,11 +48,14 @@ def capture() -> dict[str, Any]:
     state["python"] = [version, np.array(words, np.uint32), rest]
     if torch.cuda.is_available() and torch.cuda.is_initialized():
         state["cuda"] = torch.cuda.get_rng_state_all()
-    return state
+    return state | {name: chance.get() for name, chance in _included.items()}
 
 
 def restore(state: dict[str, Any]) -> None:
     """Put back what `capture` gave; CUDA devices that are not there any more are left out."""
+    for name, chance in _included.items():  # first: to make what is not there yet, they may draw from python's
+        if name in state:
+            chance.set(state[name])
     version, words, rest = state["python"]
     states = (version, tuple(words.tolist()), rest), state["numpy"], state["torch"]
     for source, its in zip(GLOBAL, states, strict=True):

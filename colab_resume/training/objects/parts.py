@@ -9,7 +9,7 @@ import random
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -17,8 +17,9 @@ import torch
 from ...errors import UsageError
 from .modules import ModulePart
 from .optimizers import OptimizerPart
+from .whose import is_tensorflows
 
-__all__ = ["Part", "Values", "part_for"]
+__all__ = ["Late", "Part", "Values", "part_for"]
 
 
 class Part(Protocol):
@@ -35,6 +36,15 @@ class Part(Protocol):
         ...
 
     def load(self, saved: Any) -> None: ...
+
+
+@runtime_checkable
+class Late(Protocol):
+    """A part of which something may be made after it is tracked."""
+
+    def differences_at_last(self, saved: Any) -> list[str]:
+        """Why `saved` cannot be applied as a whole, now that the training goes on."""
+        ...
 
 
 class Values:
@@ -118,7 +128,12 @@ class _FilePart:
             self._owner.load_state(str(path))
 
 
-def part_for(name: str, thing: Any, parameters: Callable[[], Mapping[str, torch.Tensor]]) -> Part:
+def part_for(
+    name: str,
+    thing: Any,
+    parameters: Callable[[], Mapping[str, torch.Tensor]],
+    everything: Callable[[], Mapping[str, Any]],
+) -> Part:
     """The part that fits this object; `UsageError` if it has no way to give and take its state."""
     kind = f"{type(thing).__module__}.{type(thing).__qualname__}"
     if isinstance(thing, Values):
@@ -127,6 +142,10 @@ def part_for(name: str, thing: Any, parameters: Callable[[], Mapping[str, torch.
         return OptimizerPart(_bare(thing), parameters)
     if isinstance(thing, torch.nn.Module):
         return ModulePart(thing)
+    if is_tensorflows(thing):
+        from ..tensorflow.parts import TensorFlowPart
+
+        return TensorFlowPart(name, thing, everything)
     if isinstance(thing, np.random.Generator):
         return _PairPart(kind, lambda: thing.bit_generator.state, lambda s: setattr(thing.bit_generator, "state", s))
     if isinstance(thing, random.Random):

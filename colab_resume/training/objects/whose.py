@@ -1,0 +1,33 @@
+"""Whose an object is, told by the modules that its class and those above it come from; nothing is imported for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+__all__ = ["is_tensorflows", "is_tf_dataset", "is_tf_iterator"]
+
+_DATASET, _ITERATOR = "tensorflow.python.data.ops.dataset_ops", "tensorflow.python.data.ops.iterator_ops"
+
+
+def is_tensorflows(thing: Any) -> bool:
+    """Whether TensorFlow, or Keras on TensorFlow, knows what is in it."""
+    if any(kind.__module__.partition(".")[0] == "tensorflow" for kind in type(thing).__mro__):
+        return True
+    parts = getattr(thing, "variables", None) if _is_kerass(thing) else None
+    if isinstance(parts, list):  # a metric
+        return any(map(is_tensorflows, parts))
+    return _is_kerass(thing) and is_tensorflows(getattr(thing, "state", None))
+
+
+def is_tf_dataset(thing: Any) -> bool:
+    """Whether this is a `tf.data.Dataset`."""
+    return any(kind.__module__ == _DATASET and kind.__name__ == "DatasetV2" for kind in type(thing).__mro__)
+
+
+def is_tf_iterator(thing: Any) -> bool:
+    """Whether this is what `iter` of a `tf.data.Dataset` gives."""
+    return any(kind.__module__ == _ITERATOR and kind.__name__ == "IteratorBase" for kind in type(thing).__mro__)
+
+
+def _is_kerass(thing: Any) -> bool:
+    return any(kind.__module__.partition(".")[0] == "keras" for kind in type(thing).__mro__)

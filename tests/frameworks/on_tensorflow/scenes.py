@@ -1,0 +1,147 @@
+"""Trainings in loops of one's own, as people write them for TensorFlow."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+os.environ["KERAS_BACKEND"] = "tensorflow"  # before anything imports Keras
+
+import keras
+import tensorflow as tf
+from frameworks.on_tensorflow.life import Life, X, Y, digest
+from keras import layers
+
+import colab_resume
+from colab_resume.errors import ColabResumeError, StateMismatch
+
+__all__ = ["SCENES"]
+
+AUTOTUNE = tf.data.AUTOTUNE
+
+
+def model() -> Any:
+    """With a dropout, which draws, and a batch norm, which remembers."""
+    parts = [layers.Dense(8, activation="relu"), layers.Dropout(0.3), layers.BatchNormalization(), layers.Dense(1)]
+    return keras.Sequential([keras.Input((4,)), *parts])
+
+
+def stepper(net: Any, optimizer: Any, metric: Any) -> Callable[..., Any]:
+    """One training step, compiled."""
+
+    @tf.function
+    def step(x: Any, y: Any) -> Any:
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean(tf.square(net(x, training=True) - y))
+        gradients = tape.gradient(loss, net.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, net.trainable_variables, strict=True))
+        metric.update_state(loss)
+        return loss
+
+    return step
+
+
+def points() -> Any:
+    """Rows with their labels."""
+    return tf.data.Dataset.from_tensor_slices((X, Y))
+
+
+def epochs(life: Life) -> dict[str, Any]:
+    """Epochs over a shuffled dataset; every kind of object; random numbers of all kinds."""
+    run = life.setup()
+    net, optimizer, metric = model(), keras.optimizers.Adam(0.02), keras.metrics.Mean()
+    count, rng = tf.Variable(0.0), tf.random.Generator.from_seed(3)
+    data = points().cache().shuffle(42).map(lambda x, y: (x * 2.0, y), num_parallel_calls=2).batch(8).prefetch(2)
+    run.track(net=net, optimizer=optimizer, metric=metric, ckpt=tf.train.Checkpoint(count=count, rng=rng))
+    step = stepper(net, optimizer, metric)
+    for _ in run.epochs(3):
+        shift = tf.random.uniform(())
+        for x, y in run.batches(data):
+            noise = rng.normal((4,)) * 0.1 + tf.random.normal((4,)) * 0.1 + keras.random.normal((4,)) * 0.1
+            run.log(loss=step(x + noise + shift, y).numpy().item())
+            count.assign_add(1.0)
+            life.at("end")
+        run.log(mean=float(metric.result()))
+        metric.reset_state()
+        life.at("epoch")
+    return life.end(state=digest([*net.variables, *optimizer.variables, *metric.variables, count, rng.state]))
+
+
+def steps(life: Life) -> dict[str, Any]:
+    """Steps over iterators that are tracked, one in a Checkpoint of TensorFlow together with all else."""
+    run = life.setup()
+    net, optimizer, metric = model(), keras.optimizers.SGD(0.02, momentum=0.9), keras.metrics.Mean()
+    train = iter(points().repeat().shuffle(30).batch(8).prefetch(AUTOTUNE))
+    other = iter(points().batch(5).repeat())
+    run.track(ckpt=tf.train.Checkpoint(net=net, optimizer=optimizer, it=train), other=other, metric=metric)
+    step = stepper(net, optimizer, metric)
+    for _ in run.steps(16):
+        (x, y), (z, _) = next(train), next(other)
+        run.log(loss=step(x + z[:1], y).numpy().item())
+        life.at("end")
+    return life.end(state=digest([*net.variables, *optimizer.variables, *metric.variables]))
+
+
+REFUSED_DATASETS: dict[str, Callable[[Any], Any]] = {
+    "no seed": lambda data: data.shuffle(9),
+    "repeat": lambda data: data.shuffle(9, seed=1).repeat(),
+    "cached order": lambda data: data.shuffle(9, seed=1).cache(),
+    "twice": lambda data: data.shuffle(9, seed=1).concatenate(data.shuffle(9, seed=2)),
+    "drawn in map": lambda data: data.map(lambda x, y: (x + tf.random.uniform(()), y)),
+    "python": lambda data: data.map(lambda x, y: (tf.numpy_function(lambda v: v, [x], tf.float32), y)),
+    "generator": lambda _: tf.data.Dataset.from_generator(lambda: iter([1.0]), output_signature=tf.TensorSpec(())),
+    "in any order": lambda data: data.map(lambda x, y: (x, y), num_parallel_calls=2, deterministic=False),
+    "snapshot": lambda data: data.snapshot("/nowhere"),
+    "cache in a file": lambda data: data.cache("/nowhere/cache"),
+}
+
+
+def refused(life: Life) -> dict[str, Any]:
+    """What is not taken, and what is said then."""
+    run = colab_resume.setup("t", store=life.store, remote=life.remote)
+    said = {}
+
+    def attempt(name: str, action: Callable[[], Any]) -> None:
+        try:
+            action()
+        except ColabResumeError as error:
+            said[name] = str(error)
+
+    for name, make in REFUSED_DATASETS.items():
+        attempt(f"batches: {name}", lambda make=make: next(iter(run.batches(make(points()).batch(4)))))
+    shuffled = points().shuffle(9, seed=1)
+    first, second = iter(shuffled), iter(shuffled)
+    attempt("a dataset", lambda: run.track(data=shuffled))
+    attempt("an iterator to iterate", lambda: next(iter(run.batches(first))))
+    attempt("two iterators", lambda: run.track(first=first, second=second))
+    attempt("an unbuilt model", lambda: run.track(net=keras.Sequential([layers.Dense(2)])))
+    attempt("an unbuilt one inside", lambda: run.track(c=tf.train.Checkpoint(net=keras.Sequential([layers.Dense(2)]))))
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        attempt("a strategy", lambda: run.track(spread=tf.Variable(1.0)))
+    run.finish()
+    return said
+
+
+def changed(life: Life) -> dict[str, Any]:
+    """A model that is not that of the checkpoint, an optimizer that cannot be made, and what is there afterwards."""
+    run = life.setup()
+    width, lonely = life.options.get("width", 3), life.options.get("lonely", False)
+    net = keras.Sequential([keras.Input((2,)), layers.Dense(width)])
+    optimizer = keras.optimizers.Adam()
+    before = digest(net.variables)
+    said = ""
+    try:
+        run.track(**({} if lonely else {"net": net}), optimizer=optimizer)
+        for _ in run.steps(2):
+            if not lonely:
+                optimizer.apply([tf.ones_like(one) for one in net.trainable_variables], net.trainable_variables)
+            life.at("end")
+    except StateMismatch as error:
+        said = str(error)
+    return {"said": said, "untouched": digest(net.variables) == before}
+
+
+SCENES: dict[str, Callable[[Life], dict[str, Any]]] = {
+    scene.__name__: scene for scene in (epochs, steps, refused, changed)
+}

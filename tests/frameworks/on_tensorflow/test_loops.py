@@ -1,0 +1,68 @@
+"""Loops of one's own on TensorFlow, killed anywhere, end bit for bit like one that never was."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+from vm import KILLED
+
+if TYPE_CHECKING:
+    from frameworks.on_tensorflow.conftest import Story
+
+
+@pytest.mark.parametrize("scene", ["epochs", "steps"])
+def test_a_loop_that_is_killed_again_and_again_ends_like_one_that_never_was(scene: str, story: Story) -> None:
+    """Variables, optimizers, metrics, what was logged, and the next random numbers of all generators."""
+    unkilled = story.tell(scene, every=1000)
+    moments = unkilled["moments"]
+    places = sorted(random.Random(scene).sample(range(len(moments)), 3))
+    found = story.tell(scene, [moments[place] for place in places])
+    assert found["end"] == unkilled["end"], places
+    assert "first difference" not in found["replay"]
+
+
+def test_the_end_of_a_pass_is_no_worse_place_than_its_middle(story: Story) -> None:
+    """There a shuffle is closed, and TensorFlow does not say any more how often it had been opened."""
+    unkilled = story.tell("epochs", every=1000)
+    found = story.tell("epochs", [["end", 5], ["end", 6], ["epoch", 12], ["end", 17]])
+    assert found["end"] == unkilled["end"]
+
+
+def test_what_could_not_be_brought_back_is_refused_before_the_first_step(story: Story) -> None:
+    """Each with its reason."""
+    status, said = story.live("refused")
+    assert status == 0
+    for name, why in {
+        "batches: no seed": "shuffle has no seed",
+        "batches: repeat": "repeat() comes after shuffle()",
+        "batches: cached order": "CacheDataset comes after it",
+        "batches: twice": "two places shuffle anew",
+        "batches: drawn in map": "cannot say where it is",
+        "batches: python": "cannot say where it is",
+        "batches: generator": "cannot say where it is",
+        "batches: in any order": "told to be nondeterministic",
+        "batches: snapshot": "snapshot() cannot be restored",
+        "batches: cache in a file": "goes with the VM",
+        "a dataset": "no place that could be kept",
+        "an iterator to iterate": "give it the dataset",
+        "two iterators": "second iterator of a shuffled dataset",
+        "an unbuilt model": "net has no variables yet",
+        "an unbuilt one inside": "c.net has no variables yet",
+        "a strategy": "tf.distribute",
+    }.items():
+        assert why in said.pop(name, "nothing"), name
+    assert not said
+
+
+def test_another_model_is_refused_as_a_whole_and_so_is_an_optimizer_that_comes_too_late(story: Story) -> None:
+    """Nothing is put into what does not fit."""
+    assert story.live("changed", death=["end", 1])[0] == KILLED
+    status, other = story.live("changed", options={"width": 4})
+    assert status == 0
+    assert "kernel is float32[2, 3] in the checkpoint, float32[2, 4] now" in other["said"]
+    assert other["untouched"]
+    status, late = story.live("changed", options={"lonely": True})
+    assert status == 0
+    assert "optimizer.build(model.trainable_variables)" in late["said"]
