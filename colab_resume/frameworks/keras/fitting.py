@@ -51,6 +51,10 @@ class Fitting:
 
     def begin(self) -> None:
         """Take the place of the model's own `fit`."""
+        if keras.backend.backend() == "tensorflow":
+            from ...training.tensorflow import chance
+
+            chance.keep()
         self._run.track(**{_NAME: self})
         _newest.set(self._run, self)
 

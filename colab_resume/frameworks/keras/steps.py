@@ -83,7 +83,7 @@ def guided(model: Any, feed: Feed) -> Iterator[None]:
         # The only place where Keras shows the iterator of a `fit` before it is used.
         if iterator is None or iterator.data_adapter is not feed:
             return build(iterator=iterator, **others)
-        iterator._enumerate_iterator = _Guide(iterator, feed)
+        iterator._enumerate_iterator = _Guide(iterator, feed, model)
         # On TensorFlow Keras would build the model in its first step, and nothing could be put into it before.
         return model._symbolic_build(iterator=iterator) if name != "_symbolic_build" else build(iterator=iterator)
 
@@ -97,8 +97,10 @@ def guided(model: Any, feed: Feed) -> Iterator[None]:
 class _Guide:
     """Counts the steps of each epoch as Keras does, from the one where the run stopped."""
 
-    def __init__(self, iterator: Any, feed: Feed) -> None:
+    def __init__(self, iterator: Any, feed: Feed, model: Any) -> None:
         self._iterator = iterator
+        self._model = model
+        self._is_traced = False
         self._enumerate_all = iterator._enumerate_iterator
         self._feed = feed
 
@@ -119,6 +121,11 @@ class _Guide:
             if (batch := next(batches, _END)) is _END:
                 self._feed.on_epoch_end()
                 return
+            if not self._is_traced and self._model.train_function is not None:  # it is, while the model is built
+                from .tracing import trace
+
+                trace(self._model.train_function, batch)
+                self._is_traced = True
             yield begin, end, iter([batch])
 
 

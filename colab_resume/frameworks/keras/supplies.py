@@ -1,4 +1,4 @@
-"""Where the batches of a `fit` come from: arrays and a `PyDataset` get a torch `DataLoader`, another is taken as it is.
+"""Where the batches of a `fit` come from: arrays and a `PyDataset` get a torch `DataLoader`, other data stay as is.
 
 What could not be brought back after a restart is refused here.
 """
@@ -22,13 +22,15 @@ from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler, S
 
 from ...display.text import warn
 from ...errors import UsageError
+from ...training.data.batches import look_of
 from ...training.data.randomness import mixed
+from ...training.objects.whose import is_tf_dataset
 from .hooks import Hooks
 from .spans import Spans
 
 __all__ = ["Supply", "supply_for"]
 
-_GIVE = "give arrays, a keras.utils.PyDataset or a torch DataLoader"
+_GIVE = "give arrays, a keras.utils.PyDataset, a torch DataLoader or, on TensorFlow, a tf.data.Dataset"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +39,7 @@ class Supply:
     `chance`: from whose seed the order of each epoch is made, if not from torch's. `spans`: the order, if it goes on
     from epoch to epoch. `hooks`: what is called between epochs."""
 
-    loader: DataLoader[Any]
+    loader: Any
     look: str
     finish: Callable[[Any], Any]
     seed: int = 0
@@ -59,6 +61,8 @@ def supply_for(
         return _over_py_dataset(adapter, steps, _seed(number)), adapter
     if isinstance(adapter, TorchDataLoaderAdapter):
         return _over_loader(x, adapter, steps), adapter
+    if is_tf_dataset(x) and backend.backend() == "tensorflow":
+        return _over_tf_dataset(x, adapter, steps), adapter
     raise UsageError(f"fit({type(x).__name__}) is not known here", hint=_GIVE)
 
 
@@ -120,6 +124,15 @@ def _over_loader(loader: DataLoader[Any], adapter: TorchDataLoaderAdapter, steps
     size = "" if adapter.num_batches is None else f" of {adapter.num_batches} batches"
     look = f"a {type(loader).__name__}{size}"
     return Supply(loader=loader, look=look, finish=_as_it_is if backend.backend() == "torch" else _on_the_device)
+
+
+def _over_tf_dataset(x: Any, adapter: Any, steps: int | None) -> Supply:
+    if steps is not None:
+        raise UsageError(
+            f"steps_per_epoch={steps} with tf.data: an epoch would begin in the middle of the data",
+            hint="say dataset.take(steps), or let an epoch be all of the data",
+        )
+    return Supply(loader=adapter.get_tf_dataset(), look=look_of(x), finish=_as_it_is)
 
 
 def _seed(number: int) -> int:

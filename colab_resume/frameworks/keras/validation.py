@@ -11,7 +11,9 @@ from keras.src.trainers.data_adapters.torch_data_loader_adapter import TorchData
 from keras.utils import PyDataset
 from torch.utils.data import DataLoader
 
+from ...errors import UsageError
 from ...training.data.randomness import seeded
+from ...training.objects.whose import is_tf_dataset
 from .hooks import Hooks, has_hooks
 
 __all__ = ["Validation"]
@@ -32,6 +34,8 @@ class Validation(DataAdapter):  # type: ignore[misc]
     def of(cls, given: Any) -> Any:
         """What stands for `validation_data`; most kinds do not change, and stay as they are."""
         on_tensorflow = backend.backend() == "tensorflow"
+        if on_tensorflow and is_tf_dataset(given):
+            _refuse_shuffled(given)
         if isinstance(given, PyDataset) and (on_tensorflow or has_hooks(given)):
             return cls(given, PyDatasetAdapter(given))
         if isinstance(given, DataLoader) and on_tensorflow:
@@ -65,3 +69,14 @@ class Validation(DataAdapter):  # type: ignore[misc]
         """Keras has iterated."""
         with self.hooks.watched():
             self._adapter.on_epoch_end()
+
+
+def _refuse_shuffled(data: Any) -> None:
+    from ...training.tensorflow.datasets import memory_of
+
+    if memory_of(data) is not None:
+        raise UsageError(
+            "validation_data is shuffled anew each time: after a restart its order, and so the last bits of what is "
+            "measured, would be others",
+            hint="leave out shuffle() there: it changes nothing in what is measured",
+        )

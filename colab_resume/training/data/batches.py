@@ -210,7 +210,7 @@ def _refuse_made_anew(loader: Any) -> None:
 
         if memory_of(loader) is not None:
             raise UsageError(
-                "a shuffled tf.data.Dataset is made anew for each pass: how many there were, nobody knows after a restart",
+                "a shuffled tf.data.Dataset is made anew for each pass: after a restart nobody could count them",
                 hint="make it once, before the loop over epochs",
             )
 

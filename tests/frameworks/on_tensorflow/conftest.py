@@ -73,11 +73,15 @@ class Story:
             assert status == (KILLED if death else 0), (death, status, self._stem.why())
         return found
 
-    def live(self, scene: str, *, remote: str = "drive", **life: Any) -> tuple[int, Any]:
-        """One life on a VM of its own."""
+    def live(self, scene: str, *, remote: str = "drive", store: str = "", **life: Any) -> tuple[int, Any]:
+        """One life on a VM of its own, unless it has the disk of another one."""
         self._lives += 1
-        store = str(self._folder / f"vm{self._lives}")
-        return self._stem.live(scene, store=store, remote=str(self._folder / remote), **life)
+        disk, drive = (str(self._folder / name) for name in (store or f"vm{self._lives}", remote))
+        return self._stem.live(scene, store=disk, remote=drive, **life)
+
+    def why(self) -> str:
+        """What the lives have said last."""
+        return self._stem.why()
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 os.environ["KERAS_BACKEND"] = "tensorflow"  # before anything imports Keras
 
 import keras
 import tensorflow as tf
+from frameworks import keras_scenes
 from frameworks.on_tensorflow.life import Life, X, Y, digest
 from keras import layers
 
@@ -83,6 +85,31 @@ def steps(life: Life) -> dict[str, Any]:
     return life.end(state=digest([*net.variables, *optimizer.variables, *metric.variables]))
 
 
+def fit_of_tf_data(scene: keras_scenes.Scene) -> dict[str, Any]:
+    """A dataset of TensorFlow in two fits, with the global generator of TensorFlow between; a short last batch."""
+    scene.setup()
+    net = scene.model()
+    data = points().shuffle(42).map(lambda x, y: (x * 2.0, y)).batch(8).prefetch(2)
+    scene.fit(net, data, validation_data=points().batch(16), epochs=2, shuffle=False)
+    shift = float(tf.random.uniform(()))
+    scene.fit(net, data, epochs=2, shuffle=False)
+    return scene.end(net, shift, float(tf.random.uniform(())))
+
+
+def fits(name: str) -> Callable[[Life], dict[str, Any]]:
+    """The `fit` of this name, as on torch."""
+    scene = next(fit for fit in (*keras_scenes.FITS, fit_of_tf_data) if fit.__name__ == name)
+
+    def run(life: Life) -> dict[str, Any]:
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.experimental.enable_op_determinism()
+        death = None if life.death is None else tuple(life.death)
+        store, remote = Path(life.store), Path(life.remote)
+        return scene(keras_scenes.Scene(store=store, remote=remote, every=life.every, death=death))
+
+    return run
+
+
 REFUSED_DATASETS: dict[str, Callable[[Any], Any]] = {
     "no seed": lambda data: data.shuffle(9),
     "repeat": lambda data: data.shuffle(9, seed=1).repeat(),
@@ -123,6 +150,26 @@ def refused(life: Life) -> dict[str, Any]:
     return said
 
 
+def refused_in_fit(life: Life) -> dict[str, Any]:
+    """What a `fit` does not take, and what is said then."""
+    said = {}
+    for name, data, options in (
+        ("in_steps", points().batch(4), {"steps_per_epoch": 2}),
+        ("repeat", points().shuffle(9, seed=1).batch(4).repeat(2), {}),
+        ("drawn_in_map", REFUSED_DATASETS["drawn in map"](points()).batch(4), {}),
+        ("validation", points().batch(4), {"validation_data": points().shuffle(9, seed=1).batch(4)}),
+    ):
+        run = colab_resume.setup(name, store=Path(life.store, name), remote=life.remote)
+        net = run.attach(model())
+        net.compile("sgd", "mse")
+        try:
+            net.fit(data, verbose=0, shuffle=False, **options)
+        except ColabResumeError as error:
+            said[name] = str(error)
+        run.finish()
+    return said
+
+
 def changed(life: Life) -> dict[str, Any]:
     """A model that is not that of the checkpoint, an optimizer that cannot be made, and what is there afterwards."""
     run = life.setup()
@@ -142,6 +189,8 @@ def changed(life: Life) -> dict[str, Any]:
     return {"said": said, "untouched": digest(net.variables) == before}
 
 
+FITS = ("arrays", "own_dataset", "stream", "own_model", "fit_of_tf_data")
 SCENES: dict[str, Callable[[Life], dict[str, Any]]] = {
-    scene.__name__: scene for scene in (epochs, steps, refused, changed)
+    **{scene.__name__: scene for scene in (epochs, steps, refused, changed, refused_in_fit)},
+    **{name: fits(name) for name in FITS},
 }

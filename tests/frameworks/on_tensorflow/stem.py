@@ -15,9 +15,14 @@ __all__: list[str] = []
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
+    from frameworks.on_tensorflow import (
+        folders,
+        scenes,  # chooses the back end of Keras
+    )
     from frameworks.on_tensorflow.life import Life
-    from frameworks.on_tensorflow.scenes import SCENES
 from vm import live
+
+SCENES = scenes.SCENES | folders.SCENES
 
 
 def _main() -> None:

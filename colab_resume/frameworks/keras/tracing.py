@@ -1,0 +1,33 @@
+"""The graph of a training step on TensorFlow, made before the first step and for batches of any size.
+
+TensorFlow makes it for the batch that it meets first, and another one, for any size, when it meets a second size. They
+differ in the last bits of what they compute. After a restart the first batch may be the short one at the end of an
+epoch; so that one for any size is made in each life, which is what Keras itself gets from its own iterators.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from ...errors import UsageError
+
+__all__ = ["trace"]
+
+
+def trace(train_function: Any, batch: Any) -> None:
+    """Let it have a graph for batches that are like this one but for their size."""
+    step = inspect.getclosurevars(train_function).nonlocals.get("one_step_on_data")
+    if not hasattr(step, "__wrapped__"):
+        raise UsageError(f"Keras {keras.__version__} trains in a way that is not known here", hint="use Keras 3.13")
+    compiled = step.__wrapped__  # type: ignore[union-attr]
+    if hasattr(compiled, "get_concrete_function"):  # not with run_eagerly=True
+        compiled.get_concrete_function(keras.tree.map_structure(_of_any_size, batch, none_is_leaf=False))
+
+
+def _of_any_size(part: Any) -> Any:
+    spec = tf.type_spec_from_value(part)
+    return tf.TensorSpec([None, *spec.shape[1:]], spec.dtype) if spec.shape.rank else spec
