@@ -54,7 +54,7 @@ def epochs(life: Life) -> dict[str, Any]:
     run = life.setup()
     net, optimizer, metric = model(), keras.optimizers.Adam(0.02), keras.metrics.Mean()
     count, rng = tf.Variable(0.0), tf.random.Generator.from_seed(3)
-    data = points().cache().shuffle(42).map(lambda x, y: (x * 2.0, y), num_parallel_calls=2).batch(8).prefetch(2)
+    data = points().map(lambda x, y: (x * 2.0, y), num_parallel_calls=2).cache().shuffle(42).batch(8).prefetch(2)
     run.track(net=net, optimizer=optimizer, metric=metric, ckpt=tf.train.Checkpoint(count=count, rng=rng))
     step = stepper(net, optimizer, metric)
     for _ in run.epochs(3):
