@@ -89,8 +89,8 @@ class Loaders:
             self._once.begin(thing)
         known.habits.begin(owners, saved["habits"])
         told, before = saved["told"], None
-        if isinstance(supply, Counted) and known.stood is not None:
-            supply.opened = known.stood["opened"]
+        if isinstance(supply, Counted) and known.track is None:
+            supply.opened = known.stood["opened"] if known.stood else 0
         if told is None and supply.goes_on:
             before = saved["before"] or known.place
             if saved["before"] or (known.track is None and before):

@@ -170,6 +170,33 @@ def refused_in_fit(life: Life) -> dict[str, Any]:
     return said
 
 
+def left_early(life: Life) -> dict[str, Any]:
+    """The loops of a cell are left in the middle, and the cell is run again, without the one that makes the dataset."""
+    run = life.setup()
+    data, total = points().shuffle(42).batch(8), tf.Variable(0.0)
+    run.track(total=total)
+    said = ""
+
+    def cell(last: int) -> None:
+        for _ in run.epochs(3):
+            for x, _y in run.batches(data):
+                total.assign(total * 1.5 + tf.reduce_sum(x))
+                run.log(total=float(total))
+                if (step := run.status().step) >= last - 1:
+                    run.flush()  # so that nothing keeps the next boundary from being saved
+                if step == last:
+                    return
+
+    try:
+        for last in life.options["leaves at"]:
+            cell(last)
+        cell(99)
+    except ColabResumeError as error:
+        said = str(error)
+    run.finish()
+    return {"records": [[record.step, record.values] for record in run.history()], "said": said}
+
+
 def changed(life: Life) -> dict[str, Any]:
     """A model that is not that of the checkpoint, an optimizer that cannot be made, and what is there afterwards."""
     run = life.setup()
@@ -191,6 +218,6 @@ def changed(life: Life) -> dict[str, Any]:
 
 FITS = ("arrays", "own_dataset", "stream", "own_model", "fit_of_tf_data")
 SCENES: dict[str, Callable[[Life], dict[str, Any]]] = {
-    **{scene.__name__: scene for scene in (epochs, steps, refused, changed, refused_in_fit)},
+    **{scene.__name__: scene for scene in (epochs, steps, refused, changed, left_early, refused_in_fit)},
     **{name: fits(name) for name in FITS},
 }

@@ -66,3 +66,15 @@ def test_another_model_is_refused_as_a_whole_and_so_is_an_optimizer_that_comes_t
     status, late = story.live("changed", options={"lonely": True})
     assert status == 0
     assert "optimizer.build(model.trainable_variables)" in late["said"]
+
+
+def test_a_cell_that_is_run_again_goes_on_in_the_same_order_or_says_that_it_cannot(story: Story) -> None:
+    """A shuffle that is open is set back; one that has been opened too often is not, and nothing can set it back."""
+    _, whole = story.live("left_early", remote="whole", options={"leaves at": []})
+    status, again = story.live("left_early", remote="again", options={"leaves at": [8]})
+    assert status == 0, story.why()
+    assert again == whole
+    assert whole["said"] == ""
+    status, too_far = story.live("left_early", remote="too far", every=1000, options={"leaves at": [8]})
+    assert status == 0, story.why()
+    assert "run the cell that makes the dataset again" in too_far["said"]
