@@ -371,9 +371,8 @@ class Saving:
     def _let_go(self) -> None:
         """Of what there is so far."""
         there = vars(self)
-        for name in ("writer", "mirror"):
-            if name in there:
-                there[name].close(0)
+        for part in (there[name] for name in ("writer", "mirror") if name in there):
+            part.close(0)
         if "store" in there:
             self.store.close()
 
