@@ -566,7 +566,7 @@ class Stuck(MemoryRemote):
 
 def test_an_interrupt_ends_the_wait_for_a_remote_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C in `finish` works at once, although the mirror is in the middle of an upload."""
-    monkeypatch.setattr(colab_resume.run, "CLOSE_SECONDS", 0.01)
+    monkeypatch.setattr("colab_resume.course._CLOSE_SECONDS", 0.01)
     remote = Stuck()
     finishing, left = threading.Event(), threading.Event()
     run = colab_resume.setup("r", store=tmp_path, remote=remote)
