@@ -13,6 +13,7 @@ from .drive import drives, measure_drive
 from .durable import durables, measure_durable
 from .entering import entries, measure_entering
 from .findings import Findings
+from .following import fits, measure_following
 from .gpu import gpu_ways, measure_gpu
 from .growth import growths, measure_growth
 from .memory import measure_memory, peaks
@@ -109,6 +110,14 @@ gives batches of 16 images of 3 x 32 x 32 floats, shuffled; workers persist, and
 What `run.batches` adds is done where the batch is made: in the workers, if there are any, and then the training notices
 it only where loading is the bottleneck, as it is here."""
 
+_FOLLOWING = """\
+A training whose loop a framework owns, with `run.attach` and without it, in stretches that follow each other, in an
+order that changes. Nothing is due to be saved, so this is what it costs to go along; the first steps of a stretch, in
+which the first checkpoint is written, are left out. The Trainer logs every ten steps, Keras in each. Where a machine is
+shared, the clock tells more of its others than of a step, so what is *added* is the time for which threads of the
+process had a core, those in the background as well. A save stands beside what the Trainer itself takes to write
+its own books, which is a part of what its checkpoint takes."""
+
 _ENTERING = """\
 A restart enters a pass where the run stopped: the sampler's index lists up to there are drawn again and thrown away,
 and no data is loaded. Here 1 000 000 items in batches of 32, entered at the last batch, the worst case."""
@@ -151,6 +160,13 @@ SECTIONS = {
     "gpu": Section(title="Where a GPU trains", text=_GPU, count=gpu_ways, measure=measure_gpu, weight=60),
     "boundary": Section(
         title="What a step costs at which nothing is saved", text=_BOUNDARY, count=boundaries, measure=measure_boundary
+    ),
+    "following": Section(
+        title="What it costs to follow a framework's loop",
+        text=_FOLLOWING,
+        count=fits,
+        measure=measure_following,
+        weight=2,
     ),
     "entering": Section(title="What it takes to enter a pass", text=_ENTERING, count=entries, measure=measure_entering),
     "niceness": Section(

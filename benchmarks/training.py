@@ -56,6 +56,11 @@ class Training:
         return sum(tensor.nbytes for tensor in self.tensors().values())
 
     @property
+    def width(self) -> int:
+        """How many numbers a row of its batches has."""
+        return self._width
+
+    @property
     def on_gpu(self) -> bool:
         """Whether it trains there."""
         return self._device.type == "cuda"

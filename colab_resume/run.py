@@ -132,7 +132,8 @@ class Run:
         """Track these objects; what the checkpoint holds under their names is put into them at once.
 
         Anything with `state_dict`/`load_state_dict`, `get_state`/`set_state`, `save_state(path)`/`load_state(path)`, a
-        pair `(get, set)`, a torch or numpy generator. Raises `UsageError` for others, `EncodingError` for a state that
+        pair `(get, set)`, a torch or numpy generator; and a log that the training writes itself: a file that is open
+        for writing, a TensorBoard `SummaryWriter`. Raises `UsageError` for others, `EncodingError` for a state that
         cannot be stored, `StateMismatch` with one readable list if the objects are not those of the checkpoint.
         """
         self._refuse_if_finished()

@@ -517,6 +517,22 @@ def test_the_users_own_sampler_is_not_drawn_ahead() -> None:
     assert seen == [0, 1, 2, 3, 4]
 
 
+def test_a_librarys_sampler_is_drawn_ahead_and_not_to_its_end() -> None:
+    """Accelerate's counts a pass as done when its last list is drawn; that is when it would be without a run."""
+    from accelerate.data_loader import SeedableRandomSampler
+
+    def epochs_seen(items: Any, sampler: Any) -> list[int]:
+        return [sampler.epoch for _ in items]
+
+    one, other = (SeedableRandomSampler(Noisy(), data_seed=3) for _ in range(2))
+    plain = epochs_seen(DataLoader(Noisy(), 4, sampler=one), one)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("colab_resume.training.data.indexed._AT_ONCE", 3)
+        ours = epochs_seen(Loaders().start(DataLoader(Noisy(), 4, sampler=other), seed=3, first=1), other)
+    assert len(ours) > 3
+    assert ours == plain[1:]
+
+
 def test_the_origin_is_the_seed_the_user_chose() -> None:
     """The loader's own generator if it has one, else torch's, also where torchdata makes one up."""
     torch.manual_seed(8)

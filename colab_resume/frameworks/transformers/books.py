@@ -18,6 +18,7 @@ from ...training.objects.plain import copied
 from ..callbacks import CallbackStates
 from .best_model import moved_here
 from .callbacks import exporting
+from .log_history import LogHistory
 
 __all__ = ["Books"]
 
@@ -26,7 +27,6 @@ _STATE = (
     "global_step",
     "num_input_tokens_seen",
     "total_flos",
-    "log_history",
     "best_metric",
     "best_global_step",
     "best_model_checkpoint",
@@ -48,6 +48,7 @@ class Books:
     def __init__(self, trainer: Any, callbacks: CallbackStates) -> None:
         self._trainer = trainer
         self._callbacks = callbacks
+        self._log_history = LogHistory()
         self._epoch = self._step = 0
         self._size = self._max_steps = 0
         self._sized = True
@@ -120,6 +121,7 @@ class Books:
             "max_steps": self._max_steps,
             **{name: getattr(trainer.state, name) for name in _STEPS},
             "state": {name: getattr(trainer.state, name) for name in _STATE if hasattr(trainer.state, name)},
+            "log_history": self._log_history.taken(trainer.state.log_history),
             "running": {name: getattr(trainer, name) for name in _RUNNING if hasattr(trainer, name)},
             "callbacks": self._callbacks.state(),
             "begin": self._at_begin,
@@ -135,6 +137,7 @@ class Books:
         self._at_begin = saved["begin"]
         for name, value in saved["state"].items():
             setattr(trainer.state, name, copied(value))
+        trainer.state.log_history = self._log_history.given_back(saved["log_history"])
         if (best := trainer.state.best_model_checkpoint) is not None:
             trainer.state.best_model_checkpoint = moved_here(trainer, best)
         for name, value in copied(saved["running"]).items():

@@ -21,10 +21,12 @@ from ...display.text import say
 from ..evaluating import without_trace
 from ..host import Host
 from .best_model import BestModel
+from .boards import Boards
 from .books import Books
 from .callbacks import states_of
 from .loader import FollowedLoader
 from .refusing import refuse_other_ways
+from .retelling import Retelling
 
 __all__ = ["Following"]
 
@@ -41,6 +43,8 @@ class Following:
         self._trainer = trainer
         self._callbacks = states_of(trainer)
         self._books = Books(trainer, self._callbacks)
+        self._boards = Boards(trainer)
+        self._listener = _Listener(self)
         self._epochs: Any = None
         self._steps: Any = None
         self._batches: Any = None
@@ -54,7 +58,7 @@ class Following:
         trainer.get_train_dataloader = self._followed(trainer.get_train_dataloader)
         trainer.evaluate = without_trace(trainer.evaluate, while_=lambda: self._leading)
         trainer._load_from_checkpoint = _loads_nothing
-        trainer.add_callback(_Listener(self))
+        trainer.add_callback(self._listener)
         if trainer.args.save_strategy != "no" and not trainer.args.load_best_model_at_end:
             say(
                 f"{self.run.name} · the Trainer also writes checkpoints of its own to {trainer.args.output_dir}, on "
@@ -66,8 +70,10 @@ class Following:
         def led(resume_from_checkpoint: Any = None, trial: Any = None, ignore_keys_for_eval: Any = None) -> Any:
             refuse_other_ways(resume_from_checkpoint, trial)
             self._callbacks.meet()
+            Retelling(self._trainer).meet()
+            self._hear_last()
             self._books = Books(self._trainer, self._callbacks)
-            self.run.track(trainer=self._books, best_model=BestModel(self._trainer))
+            self.run.track(trainer=self._books, best_model=BestModel(self._trainer), tensorboard=self._boards)
             self._books.draw_as_at_first()
             self._leading = True
             try:
@@ -78,6 +84,11 @@ class Following:
                 self._leave()
 
         return led
+
+    def _hear_last(self) -> None:
+        """When a training begins the loggers, also those that were added later, have begun before it is followed."""
+        self._trainer.remove_callback(self._listener)
+        self._trainer.add_callback(self._listener)
 
     @contextmanager
     def _begin(self) -> Iterator[str | None]:
@@ -110,6 +121,7 @@ class Following:
         if (scaler := getattr(trainer.accelerator, "scaler", None)) is not None:
             objects["scaler"] = scaler
         self.run.track(**objects)
+        self._boards.begin()
         loader = trainer.callback_handler.train_dataloader
         trainer.callback_handler.train_dataloader = loader.users_own
         self._steps_in_epoch = self._books.note_size(loader.size)

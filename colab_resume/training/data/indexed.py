@@ -8,7 +8,7 @@ made. Index lists of skipped batches are drawn and thrown away; no data is loade
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, NamedTuple, TypeVar
 
 from torch.utils.data import DataLoader, get_worker_info
@@ -23,7 +23,11 @@ T = TypeVar("T")
 
 _AT_ONCE = 64
 """Lending the stream takes longer than drawing an index list."""
-_TORCHS = ("torch.utils.data.", "torchdata.stateful_dataloader.")
+_OF_LIBRARIES = (
+    "torch.utils.data.",
+    "torchdata.stateful_dataloader.",
+    "accelerate.data_loader.SeedableRandomSampler",
+)
 
 
 class _Request(NamedTuple):
@@ -92,7 +96,9 @@ class _Requests:
             skipped = sum(1 for _ in islice(lists, first))
         if skipped < first:
             return
-        drawn = drawn_on(stream, lists, _AT_ONCE if _is_torchs_own(self._sampler) else 1)
+        # The last list is not drawn ahead: at its end a sampler may count the pass as done.
+        ahead = max(0, len(self._sampler) - first - 1) if _may_be_drawn_ahead(self._sampler) else 0
+        drawn = chain(drawn_on(stream, islice(lists, ahead), _AT_ONCE), drawn_on(stream, lists))
         yield from (_Request(seed, first + n, indices) for n, indices in enumerate(drawn))
 
 
@@ -134,7 +140,8 @@ def drawn_on(stream: Stream, items: Iterator[T], at_once: int = 1) -> Iterator[T
         yield from drawn
 
 
-def _is_torchs_own(sampler: Any) -> bool:
-    """Whether it may be drawn ahead; one of the user's may look at what the training has done meanwhile."""
-    inner = getattr(sampler, "sampler", None)
-    return type(sampler).__module__.startswith(_TORCHS) and (inner is None or _is_torchs_own(inner))
+def _may_be_drawn_ahead(sampler: Any) -> bool:
+    """Whether it is a library's; one of the user's may look at what the training has done meanwhile."""
+    kind, inner = type(sampler), getattr(sampler, "sampler", None)
+    of_library = f"{kind.__module__}.{kind.__qualname__}".startswith(_OF_LIBRARIES)
+    return of_library and (inner is None or _may_be_drawn_ahead(inner))

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from ...errors import UsageError
+from .logs import EventFilesPart, OpenFilePart, is_event_writer, is_open_file, leads_out
 from .modules import ModulePart
 from .optimizers import OptimizerPart
 from .whose import is_tensorflows
@@ -111,8 +112,7 @@ class _FilePart:
             return {file.relative_to(path).as_posix(): file.read_bytes() for file in files}
 
     def differences(self, saved: Any) -> list[str]:
-        names = list(saved) if isinstance(saved, dict) else []
-        return [f"file name {name!r} leads out of its folder" for name in names if not _is_inside(name)]
+        return leads_out(saved) if isinstance(saved, dict) else []
 
     def load(self, saved: Any) -> None:
         with tempfile.TemporaryDirectory(prefix="colab-resume-") as folder:
@@ -150,6 +150,10 @@ def part_for(
         return _PairPart(kind, lambda: thing.bit_generator.state, lambda s: setattr(thing.bit_generator, "state", s))
     if isinstance(thing, random.Random):
         return _PairPart(kind, thing.getstate, thing.setstate)
+    if is_open_file(thing):
+        return OpenFilePart(thing)
+    if is_event_writer(thing):
+        return EventFilesPart(thing)
     for get, take in (("state_dict", "load_state_dict"), ("get_state", "set_state")):
         if callable(getattr(thing, get, None)) and callable(getattr(thing, take, None)):
             return _PairPart(kind, getattr(thing, get), getattr(thing, take))
@@ -167,8 +171,3 @@ def _bare(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
     """Lightning Fabric puts a wrapper around an optimizer, of which nobody could know that it changes nothing more."""
     inside = vars(optimizer).get("_optimizer")
     return inside if isinstance(inside, torch.optim.Optimizer) else optimizer
-
-
-def _is_inside(name: Any) -> bool:
-    path = Path(name) if isinstance(name, str) else Path("..")
-    return not path.is_absolute() and ".." not in path.parts

@@ -9,11 +9,12 @@ from typing import Any
 from frameworks.transformers_trainer.parts import Net, Rows
 from frameworks.transformers_trainer.training import Life, ended, made, trainer_of
 from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers.integrations import TensorBoardCallback
 
 import colab_resume
 from colab_resume.errors import StateMismatch, UsageError
 
-__all__ = ["as_shown", "fails_once", "refused", "resumes_elsewhere", "stopped_once", "trains_twice"]
+__all__ = ["as_shown", "fails_once", "logs_later", "refused", "resumes_elsewhere", "stopped_once", "trains_twice"]
 
 
 class Once(TrainerCallback):
@@ -75,6 +76,13 @@ def resumes_elsewhere(life: Life) -> str:
         except ValueError as error:
             return str(error)
     return "resumed"
+
+
+def logs_later(life: Life) -> Any:
+    """A logger is added to a Trainer that is attached already."""
+    with made(life) as (run, trainer):
+        trainer.add_callback(TensorBoardCallback())
+        return ended(run, trainer, trainer.train())
 
 
 def refused(life: Life) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 from frameworks.story import Story
-from vm import live
+from vm import KILLED, live
 
 _NO_CHANCE = "chance"
 """The run is finished after the test has drawn, so the next session begins after that."""
@@ -42,6 +43,29 @@ def test_a_training_that_fails_in_a_step_goes_on_when_its_cell_runs_again(cells:
     status, found = live(lambda: cells.fails_once(life))
     assert status == 0
     assert found["end"] == story.tell([])["end"]
+
+
+def test_steps_that_run_again_in_this_process_are_told_to_wandb_once(
+    cells: ModuleType, story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its run goes on, and takes no word back."""
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    options = {"report_to": "wandb", "logging_steps": 1}
+    life = story.life(every=5, options=options)
+    status, found = live(lambda: cells.fails_once(life))
+    assert status == 0
+    assert [line["train/global_step"] for line in found["end"]["wandb"] if "train/loss" in line] == list(range(1, 34))
+
+
+def test_a_logger_that_is_added_late_logs_each_step_once(cells: ModuleType, story: Story) -> None:
+    """It begins after the others."""
+    pytest.importorskip("tensorboard")
+    elsewhere, first, second = story.life(), story.life(death=("end", 15)), story.life()
+    whole = live(lambda: cells.logs_later(replace(elsewhere, remote=f"{elsewhere.store}-drive")))[1]
+    assert live(lambda: cells.logs_later(first))[0] == KILLED
+    assert live(lambda: cells.logs_later(second))[1]["end"]["board"] == whole["end"]["board"]
 
 
 @pytest.mark.slow

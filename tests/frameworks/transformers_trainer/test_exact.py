@@ -87,6 +87,30 @@ def test_data_without_a_length_go_on(story: Story) -> None:
     story.check([("begin", 5), ("end", 15)], options=options, rows=_parts("Stream"))
 
 
+def test_tensorboard_shows_no_point_twice_and_misses_none(story: Story) -> None:
+    """On the last VM, in one folder; also what is logged at the end of a training that is complete, and run again."""
+    pytest.importorskip("tensorboard")
+    options = {"report_to": "tensorboard", "logging_steps": 1, "eval_strategy": "epoch"}
+    found = story.check([("begin", 5), ("evaluating", 11), ("end", 16)], every=4, options=options)
+    assert [step for step, _ in found["end"]["board"]["train/loss"]] == list(range(1, 34))
+    assert found["end"]["board"]["args/text_summary"] == 1
+    (folder,) = found["boards"]
+    assert folder.endswith("disk2"), "the machine of the first life"
+    again = story.go_on(options=options)
+    assert (again["boards"], again["end"]["board"]) == (found["boards"], found["end"]["board"])
+
+
+def test_the_newest_run_of_wandb_has_each_point_once(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also those that earlier lives had logged, on other VMs."""
+    pytest.importorskip("wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    options = {"report_to": "wandb", "run_name": "hf", "eval_strategy": "epoch"}
+    found = story.check([("evaluating", 11), ("end", 16)], every=4, options=options)
+    steps = [line["train/global_step"] for line in found["end"]["wandb"] if "train/loss" in line]
+    assert steps == list(range(2, 34, 2))
+
+
 @pytest.mark.slow
 def test_an_epoch_that_a_callback_cuts_short_is_over(story: Story) -> None:
     """The Trainer by itself would count its steps into the next one."""

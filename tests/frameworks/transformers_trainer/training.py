@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import hashlib
+import os
 import random
+import socket
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +17,9 @@ from typing import Any
 import numpy as np
 import torch
 from exactness import picture
+from frameworks.event_files import points
 from frameworks.transformers_trainer.parts import Counting, Net, Rows
+from frameworks.wandb_files import told
 from torch import nn
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_utils import TrainOutput
@@ -103,6 +107,7 @@ def train(life: Life) -> Any:
 @contextmanager
 def made(life: Life) -> Iterator[tuple[colab_resume.Run, Trainer]]:
     """A notebook up to its last cell."""
+    socket.gethostname = lambda: Path(life.store).name  # the Trainer's folder of event files is named by it
     torch.set_num_threads(1)
     gc.freeze()  # the Trainer collects garbage when it begins: here all of what a test process has imported
     torch.manual_seed(3)
@@ -110,6 +115,7 @@ def made(life: Life) -> Iterator[tuple[colab_resume.Run, Trainer]]:
     random.seed(5)
     run = colab_resume.setup("hf", store=life.store, remote=life.remote, every=life.every)
     with tempfile.TemporaryDirectory() as output:
+        os.environ["WANDB_DIR"] = output
         yield run, trainer_of(life, run, output)
 
 
@@ -132,7 +138,8 @@ def ended(run: colab_resume.Run, trainer: Trainer, found: TrainOutput) -> Any:
     history = [[record.step, record.epoch, repr(dict(record.values))] for record in run.history()]
     run.finish()
     end = {"output": [found.global_step, found.training_loss, _timeless(found.metrics)], "run": history, **kept}
-    return {"end": end, "reads": getattr(trainer.train_dataset, "reads", None)}
+    boards = sorted({file.parent.name for file in Path(trainer.args.output_dir).rglob("*tfevents*")})
+    return {"end": end, "reads": getattr(trainer.train_dataset, "reads", None), "boards": boards}
 
 
 def _kept(trainer: Trainer) -> dict[str, Any]:
@@ -146,6 +153,8 @@ def _kept(trainer: Trainer) -> dict[str, Any]:
         "schedule": repr(trainer.lr_scheduler.state_dict()),
         "state": [state.global_step, state.epoch, state.total_flos, state.best_metric, state.best_global_step],
         "best": _files(state.best_model_checkpoint),
+        "board": _board(Path(trainer.args.output_dir)),
+        "wandb": told(Path(os.environ["WANDB_DIR"])) if "wandb" in trainer.args.report_to else [],
         "log": [_timeless(entry) for entry in state.log_history],
         "chance": [torch.rand(2).tolist(), float(np.random.rand()), random.random()],
     }
@@ -159,6 +168,13 @@ def _files(folder: str | None) -> dict[str, str]:
     """What can be read of the best model."""
     files = sorted(Path(folder).glob("*.safetensors")) if folder else []
     return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def _board(folder: Path) -> dict[str, Any]:
+    """What TensorBoard shows, in a folder that is named by the date; of the arguments only how often they are told."""
+    shown = {name.partition(" ")[2]: values for name, values in points(folder).items()}
+    timeless = {tag: values for tag, values in shown.items() if not any(part in tag for part in _TIME)}
+    return {tag: len(values) if tag.startswith("args") else values for tag, values in timeless.items()}
 
 
 def _timeless(values: dict[str, Any]) -> dict[str, str]:
