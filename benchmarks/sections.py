@@ -115,8 +115,10 @@ A training whose loop a framework owns, with `run.attach` and without it, in str
 order that changes. Nothing is due to be saved, so this is what it costs to go along; the first steps of a stretch, in
 which the first checkpoint is written, are left out. The Trainer logs every ten steps, Keras in each. Where a machine is
 shared, the clock tells more of its others than of a step, so what is *added* is the time for which threads of the
-process had a core, those in the background as well. A save stands beside what the Trainer itself takes to write
-its own books, which is a part of what its checkpoint takes."""
+process had a core, those in the background as well. Stretches of steps that compute still differ from each other by
+several percent, so their quotient tells no more than its brackets; steps of next to nothing tell what is added where
+all that is needed lies in the caches, which is less than beside a step that fills them. A save stands beside what the
+Trainer itself takes to write its own books, which is a part of what its checkpoint takes."""
 
 _ENTERING = """\
 A restart enters a pass where the run stopped: the sampler's index lists up to there are drawn again and thrown away,
