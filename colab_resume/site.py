@@ -79,6 +79,7 @@ def open_site(
     if isinstance(remote, (str, Path)):
         line = line or f"checkpoints go to {remote}"
         remote = _opened(remote, where)
+    _refuse_the_store(remote, where.store.parent)
     limited = remote if upload_limit is None else Throttled(remote, bytes_per_second(upload_limit))
     return Site(
         address=where,
@@ -95,6 +96,16 @@ def _opened(remote: str | Path, where: Address) -> Remote:
     authenticate_for(remote, where.place)
     # Uploads that a restart of the kernel interrupts go on from there.
     return open_remote(remote, sessions=where.store.parent / ".uploads")
+
+
+def _refuse_the_store(remote: Remote, disk: Path) -> None:
+    """A folder that is mirrored into itself survives nothing, and each copy would be something new to be mirrored."""
+    root = getattr(remote, "root", None)
+    if isinstance(root, Path) and root.resolve() == disk.resolve():
+        raise UsageError(
+            f"{root} is where this machine keeps its checkpoints, so it cannot be their remote as well",
+            hint="give a remote that survives this machine, or another store; remote=None if there is none",
+        )
 
 
 def _choose_who_asks(place: Place) -> None:

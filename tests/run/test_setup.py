@@ -57,6 +57,15 @@ def test_other_words_are_refused_with_what_they_would_change(place: Place, tmp_p
     assert "run.finish()" in raised.value.hint
 
 
+def test_a_store_is_no_remote_of_its_own(tmp_path: Path) -> None:
+    """Whatever it is called, and before anything is written to it."""
+    (tmp_path / "link").symlink_to(tmp_path / "disk")
+    for remote in (tmp_path / "disk", str(tmp_path / "link")):
+        with pytest.raises(UsageError, match="cannot be their remote as well"):
+            colab_resume.setup("r", store=tmp_path / "disk", remote=remote)
+    assert not (tmp_path / "disk" / "r").exists()
+
+
 def test_what_is_said_without_a_remote_is_the_disk(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """On a machine of one's own: one line says what survives what."""
     run = colab_resume.setup("r", store=tmp_path)
