@@ -97,11 +97,12 @@ class _FullFor:
         self._last = last
         self.problems: tuple[str, ...] = ()
         self.saved: int | None = None
-        """The newest step on the disk when it was full; on a busy machine not every step is saved."""
+        """The newest step on the disk when it was full."""
 
     def __call__(self, step: int, digest: str) -> None:
+        if self._first - 5 <= step <= self._first:
+            self._run.flush()  # on a busy machine not every step is saved, but where nothing is in hand the next one is
         if step == self._first:
-            self._run.flush()
             self.saved = self._run.status().saved
             self._ballast = _fill(self._disk)
         elif step == self._last:
@@ -142,7 +143,7 @@ def test_a_disk_that_stays_full_is_said_by_finish_and_leaves_the_run_closed(disk
     _check(again, undisturbed)
     assert trouble.saved is not None
     assert again.restored is not None
-    assert 0 < trouble.saved <= again.restored <= 20
+    assert 15 <= trouble.saved <= again.restored <= 20
 
 
 @pytest.mark.parametrize(
