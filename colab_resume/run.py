@@ -73,7 +73,7 @@ def setup(
     where = address(name, store=store)
     options = Options(every=every, budget=budget, keep=keep or Keep(), session_limit=session_limit)
     if (known := _open_runs.get(where.store)) is not None:
-        if not known._finished:
+        if known._is_open:
             known._set_up_again(options, remote, takeover=takeover)
             return known
         known._close()  # an interrupt had kept it from that
@@ -322,12 +322,7 @@ class Run:
                 f"run {self.name!r} is open, and these options are others now: {', '.join(changed)}",
                 hint="call run.finish() first, or leave the options as they are",
             )
-        try:
-            self._course.set_up(takeover=takeover)
-        except BaseException:
-            if self._course.is_closed:
-                self._close()
-            raise
+        self._course.set_up(takeover=takeover)
         if self._panel is not None:
             self._panel.show()
 
@@ -351,10 +346,16 @@ class Run:
                 hint="call it there; what a worker finds out, let it return",
             )
 
+    @property
+    def _is_open(self) -> bool:
+        """Whether it has a session to train in; it has none, too, where one was left and the next has not begun."""
+        return not self._finished and not self._course.is_closed
+
     def _refuse_if_finished(self) -> None:
         self._refuse_elsewhere()
-        if self._finished:
-            raise UsageError(f"run {self.name!r} is finished", hint="call colab_resume.setup(...) again")
+        if not self._is_open:
+            how = "is finished" if self._finished else "was interrupted while it began anew"
+            raise UsageError(f"run {self.name!r} {how}", hint="call colab_resume.setup(...) again")
 
     def _close(self) -> None:
         self._finished = True

@@ -219,8 +219,10 @@ def test_a_session_that_closes_waits_for_no_right_to_write(tmp_path: Path) -> No
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_ctrl_c_anywhere_leaves_a_run_that_can_be_set_up_again(tmp_path: Path) -> None:
-    """In setup, in a step, in finish, before any line: the cell that runs again has the run, and finishes it.
+@pytest.mark.parametrize("steps_before", [0, 1])
+def test_ctrl_c_anywhere_leaves_a_run_that_can_be_set_up_again(tmp_path: Path, steps_before: int) -> None:
+    """In setup, in a step, in finish, before any line: the cell that runs again has the run, and finishes it. Also a
+    cell that was left in the middle before, and begins anew with new objects.
 
     Some lines of them all; for every one of them set COLAB_RESUME_EVERY_LINE to 1.
     """
@@ -231,6 +233,8 @@ def test_ctrl_c_anywhere_leaves_a_run_that_can_be_set_up_again(tmp_path: Path) -
     try:
         while True:
             place = {"store": tmp_path / str(line), "remote": tmp_path / "remote" / str(line), "every": 1}
+            if steps_before:
+                _cell(place, leave_at=steps_before)
             try:
                 with interrupt_before_line(line, *modules) as reached:
                     _cell(place)
@@ -246,11 +250,13 @@ def test_ctrl_c_anywhere_leaves_a_run_that_can_be_set_up_again(tmp_path: Path) -
     assert line > 100
 
 
-def _cell(place: dict[str, Any]) -> int:
+def _cell(place: dict[str, Any], *, leave_at: int | None = None) -> int:
     run = colab_resume.setup("r", **place)
     counter = Counter()
     run.track(counter=counter)
-    for _ in run.steps(2):
+    for step in run.steps(2):
+        if step == leave_at:
+            return counter.n
         counter.n += 1
     run.finish()
     return counter.n
