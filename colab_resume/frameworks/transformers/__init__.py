@@ -11,20 +11,14 @@ from __future__ import annotations
 from typing import Any
 
 from ..host import Host
+from ..trainers import follow
 from .following import Following
 from .refusing import refuse_inexact
 
 __all__ = ["attach"]
 
-_MARK = "_colab_resume"
-
 
 def attach(run: Host, trainer: Any) -> None:
     """Let `run` follow `trainer.train()`; from now on this run, if it was another. `UsageError` for what cannot be
     made exact."""
-    known = vars(trainer).get(_MARK)
-    if known is None:
-        refuse_inexact(trainer)
-        known = vars(trainer)[_MARK] = Following(run, trainer)
-        known.take_over()
-    known.run = run
+    follow(run, trainer, refuse=refuse_inexact, by=Following)

@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-import random
 from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
 import lightning.pytorch as pl
-import numpy as np
 import torch
+from frameworks.rows import NoisyRows
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset, random_split
 from torchmetrics import MeanSquaredError
 
-__all__ = ["ROWS", "Averaging", "ByHand", "Counting", "Data", "Net", "Remembering", "Rows", "Stream"]
-
-ROWS = 44
+__all__ = ["Averaging", "ByHand", "Counting", "Data", "Net", "Remembering", "Rows", "Stream"]
 
 
-class Rows(Dataset[tuple[Tensor, Tensor]]):
-    """Rows that look different each time they are read, by all three of the usual generators."""
-
-    def __init__(self, rows: int = ROWS, *, noise: float = 0.1) -> None:
-        self._rows = torch.randn(rows, 6, generator=torch.Generator().manual_seed(1))
-        self._noise = noise
-        self.reads = 0
-
-    def __len__(self) -> int:
-        return len(self._rows)
+class Rows(NoisyRows, Dataset[tuple[Tensor, Tensor]]):
+    """One by one."""
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        self.reads += 1
-        row = self._rows[index]
-        noise = torch.randn(6) + random.gauss(0, 1) + float(np.random.normal())
-        return row + self._noise * noise, row.sum()
+        return self.read(index)
 
 
 class Stream(IterableDataset[tuple[Tensor, Tensor]]):
