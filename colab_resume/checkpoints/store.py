@@ -74,6 +74,11 @@ class Store(RunFolder):
         self._closed = True
         self._lock.release()
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether another process may have the folder by now."""
+        return self._closed
+
     def free(self) -> int | None:
         """Bytes free on its disk; None if that does not say."""
         try:

@@ -383,11 +383,11 @@ class Saving:
                 self._capture.close()
             self.presence.close()
             self.mirror.close(timeout)
-            # A checkpoint that was being sent when its time came was left alone then.
-            self._held = None
+            self._held = None  # a checkpoint that was being sent when its time came was left alone then
             record = partial(self.presence.record.save, self.store.sessions)
             for leave in (self.journal.close, record, self._clear_away):
-                self._in_order(leave)
+                if not self.store.is_closed:
+                    self._in_order(leave)
         finally:
             self.store.close()
 

@@ -217,6 +217,14 @@ def test_a_session_that_closes_waits_for_no_right_to_write(tmp_path: Path) -> No
     assert not [thread for thread in threading.enumerate() if thread.name == "colab_resume-mirror"]
 
 
+def test_a_session_that_is_closed_twice_has_no_problem(place: Place) -> None:
+    """As where Ctrl-C came while it was closed: by then the folder may be another process's."""
+    saving = place.setup()._saving
+    for _ in range(2):
+        saving.close(5)
+    assert saving.problems == {}
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("steps_before", [0, 1])
