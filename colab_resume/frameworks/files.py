@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ..errors import DamagedCheckpoint
+from ..training.objects.logs import leads_out
 
 __all__ = ["inside", "mapped", "put"]
 
@@ -31,6 +32,6 @@ def put(file: Path, content: torch.Tensor) -> None:
 
 def inside(folder: Path, name: str) -> Path:
     """The file of this name in the folder; `DamagedCheckpoint` if the name leads out of it."""
-    if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise DamagedCheckpoint(f"file {name!r} leads out of its folder", hint="use an older checkpoint")
+    for line in leads_out([name]):
+        raise DamagedCheckpoint(line, hint="use an older checkpoint")
     return folder / name

@@ -37,14 +37,18 @@ def belongings(name: str, thing: Any) -> Belongings:
     """What is there now; `UsageError` for what could not be brought back."""
     found = Belongings()
     met: set[int] = set()
-    held: list[Any] = []
+    held: list[Any] = []  # some are made only to be looked at; without this another one would get their identity
     level = [("", thing)]
     while level:
-        level = [(path, node) for path, node in level if id(node) not in met and not met.add(id(node))]  # type: ignore[func-returns-value]
-        held += [node for _, node in level]
+        fresh = []
         for path, node in level:
+            if id(node) not in met:
+                met.add(id(node))
+                held.append(node)
+                fresh.append((path, node))
+        for path, node in fresh:
             _note(name, path, node, found, met)
-        level = [(f"{path}.{key}" if path else key, child) for path, node in level for key, child in _children(node)]
+        level = [(f"{path}.{key}" if path else key, child) for path, node in fresh for key, child in _children(node)]
     return found
 
 
