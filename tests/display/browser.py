@@ -49,11 +49,13 @@ class Front:
     editor: str
     prompt: str
     ready: str
-    """What is true in the page once cells can be run."""
+    """What is true in the page once it talks to the kernel."""
     dark: str
     """What makes the page dark; Notebook 6 cannot be, so it says so as Colab does."""
     light: str
     save: str
+    settle: str = "null"
+    """What is done then, before cells are run."""
     where: Path | None = None
 
 
@@ -67,12 +69,21 @@ NOTEBOOK_7 = Front(
     light="window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})",
     save="window.jupyterapp.commands.execute('docmanager:save')",
 )
+# Its widgets ask the kernel at first which of them there are; one that a cell makes meanwhile is not seen. So two
+# answers are awaited, which come after those to them.
+_ASKED = """async () => {
+  const kernel = Jupyter.notebook.kernel, options = {silent: false, store_history: false};
+  const answer = () => new Promise(done => kernel.execute('print()', {iopub: {output: done}}, options));
+  await answer();
+  await answer();
+}"""
 NOTEBOOK_6 = Front(
     name="notebook 6",
     cell=".code_cell",
     editor=".CodeMirror",
     prompt=".input_prompt",
-    ready="window.Jupyter && Jupyter.notebook && Jupyter.notebook.kernel && Jupyter.notebook.kernel.is_connected()",
+    ready="window.Jupyter?.notebook?.kernel?.is_connected() && Jupyter.notebook.kernel.widget_manager",
+    settle=_ASKED,
     dark="document.documentElement.setAttribute('theme', 'dark')",
     light="document.documentElement.removeAttribute('theme')",
     save="Jupyter.notebook.save_notebook()",
@@ -185,6 +196,7 @@ class Notebook:
         page.goto(f"{address}/notebooks/{self.path.name}")
         page.wait_for_selector(front.cell)
         page.wait_for_function(front.ready)
+        page.evaluate(front.settle)
 
     def run(self, cell: int) -> None:
         """Press Shift+Enter in this cell."""
