@@ -77,7 +77,7 @@ def test_a_drive_that_takes_nothing_does_not_hold_up_setup(desk: Desk, weather: 
     vm.weather(**weather)
     notebook.run(_BY_DEFAULT)
     notebook.run("for _ in run.steps(7): pass")
-    assert notebook.value("run.status().saved") == 7
+    desk.until(lambda: notebook.value("run.status().saved") == 7, 60, "a save of the last step")
     assert notebook.value("run.status().safe") is None
 
 
