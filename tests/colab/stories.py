@@ -77,6 +77,8 @@ class Fate:
     death: str = ""
     unlogged: bool = False
     """Whether the notebook server had no disk left to write its death down."""
+    unwritten: bool = False
+    """Whether it had itself no disk left to write its end down."""
 
 
 def expected(fate: Fate | None, *, vm: str, pid: int, on_drive: SessionRecord | None) -> set[str]:
@@ -85,7 +87,8 @@ def expected(fate: Fate | None, *, vm: str, pid: int, on_drive: SessionRecord | 
         return {"first start"}
     if (fate.vm, fate.pid) == (vm, pid):
         # Whoever runs the cell again has left the session before, if nothing else had ended it: that is an interrupt.
-        return {_ENDED.get(str(end), "stopped by the user") for end in fate.ends}
+        kinds = {_ENDED.get(str(end), "stopped by the user") for end in fate.ends}
+        return kinds | {"cell run again"} if fate.unwritten else kinds
     if fate.vm == vm:
         kinds = {_ENDED.get(str(end), _DEATHS[fate.death]) for end in fate.ends}
         return kinds | {"kernel ended without a word"} if fate.unlogged and "kernel crashed" in kinds else kinds
@@ -303,9 +306,12 @@ class Story:
         self.said.append(f"the cell: {cell.state} {cell.error or ''}")
         if cell.error and cell.error[0] == "NotSafe":
             # What the disk did not take was not saved; what Drive did not take was. Where only the record of the end
-            # did not fit, the next session finds the one of the cell's own end.
+            # did not fit, the next session finds the one of the cell's own end, or none.
             lost, untold = "could not be saved" in cell.error[1], "session's record" in cell.error[1]
-            self._ends("failed" if lost or untold else "clean", *(["clean"] if not lost else []))
+            ends = ["failed", "clean", None] if untold else ["clean"]
+            self._ends(*(["failed"] if lost else ends))
+            for fate in self._here()[-1:]:
+                fate.unwritten = untold
         # IPython 7 fails itself when it is interrupted while it shows an interrupt.
         elif cell.error and "IPython/core/ultratb.py" not in cell.traceback:
             assert cell.error[0] in ("KeyboardInterrupt", "RuntimeError"), cell.report()
@@ -372,9 +378,11 @@ class Story:
         cell.wait(_LIMIT)
 
     def _left(self, place: list[Any], how: str) -> None:
-        """Outside of the loops nothing of the training is left: the session goes on."""
+        """Outside of the loops nothing of the training is left: the session goes on, or `finish` has ended it."""
         self._check_told(None)
-        if place[0] in _IN_A_LOOP:
+        if self._has_told(f'"at": {json.dumps(_LAST)}'):
+            self._ends(None, "clean")
+        elif place[0] in _IN_A_LOOP:
             self._ends(how, *(["failed"] if self._workers else []))
 
     def _restart(self, cell: Cell, place: list[Any]) -> None:
@@ -434,6 +442,7 @@ class Story:
         self._desk.until(
             lambda: len(self._lines()) > 1 or other.state != "running", _LIMIT, "the takeover", nudge=_LOOK
         )
+        assert any(map(self._has_told, ['"session"'])), other.report()
         self._taken_over_from(before, seen=seen)
         cell.wait(_LIMIT)
         self.said.append(f"the first one: {cell.state} {cell.error or ''}")
