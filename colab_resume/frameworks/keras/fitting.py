@@ -28,7 +28,7 @@ from .steps import Ends, Steps, guided
 __all__ = ["Fitting"]
 
 _NAME = "keras"
-_BACK_ENDS = ("torch", "tensorflow")
+_BACK_ENDS = ("torch", "tensorflow", "jax")
 _EVERYTHING = ("model", "optimizer", "metrics", "global seed")
 
 _newest: Attached[Fitting] = Attached()
@@ -108,10 +108,11 @@ class Fitting:
             raise UsageError(
                 "fit is called inside a loop of the run", hint="call fit outside of run.epochs; it counts for itself"
             )
-        if self._model.steps_per_execution != 1 or getattr(self._model, "_distribute_strategy", None) is not None:
+        if self._model.steps_per_execution != 1 or _is_distributed(self._model):
             raise UsageError(
-                "several steps in one go, or a distribution strategy: control does not come back between two steps",
-                hint="compile the model with steps_per_execution=1, outside of a strategy's scope",
+                "several steps in one go, or on several devices: control does not come back between two steps",
+                hint="compile the model with steps_per_execution=1, outside of a strategy's scope, and without "
+                "keras.distribution",
             )
         name = f"fit {self._calls + 1}"
         loops.go_back_if_left(name)
