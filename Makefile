@@ -67,7 +67,7 @@ $(BIN)/python:
 	@touch $@
 
 # The test extra contains the demo extra.
-.venv/.test-ready: $(BIN)/python pyproject.toml constraints.txt .venv/.torchvision-ready .venv/.colab-ready .venv/.notebook6-ready .venv/.tensorflow-ready
+.venv/.test-ready: $(BIN)/python pyproject.toml constraints.txt .venv/.torchvision-ready .venv/.colab-ready .venv/.notebook6-ready .venv/.tensorflow-ready .venv/.jax-ready
 	$(INSTALL) --editable ".[test]"
 	@touch $@ .venv/.demo-ready
 
@@ -100,4 +100,10 @@ $(BIN)/python:
 .venv/.tensorflow-ready: $(BIN)/python tests/frameworks/tensorflow.txt
 	rm -rf .venv/tensorflow
 	$(INSTALL) --no-deps --target .venv/tensorflow --requirement tests/frameworks/tensorflow.txt
+	@touch $@
+
+# In the same way for tests/frameworks/on_jax.
+.venv/.jax-ready: $(BIN)/python tests/frameworks/jax.txt
+	rm -rf .venv/jax
+	$(INSTALL) --no-deps --target .venv/jax --requirement tests/frameworks/jax.txt
 	@touch $@

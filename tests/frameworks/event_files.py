@@ -9,18 +9,25 @@ __all__ = ["points"]
 
 
 def points(folder: Path) -> dict[str, Any]:
-    """By folder and tag all points as TensorBoard's own reader finds them; times left out."""
+    """By folder and tag all points as TensorBoard's own reader finds them, also those it would hide; times left out."""
     found: dict[str, Any] = {}
     for inner in sorted({file.parent for file in folder.rglob("*tfevents*")}):
         from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-        reader = EventAccumulator(str(inner), size_guidance={"scalars": 0, "tensors": 0})
+        sizes = {"scalars": 0, "tensors": 0}
+        reader = EventAccumulator(str(inner), sizes, purge_orphaned_data=False)
         reader.Reload()
         tags = reader.Tags()
         for tag in tags["scalars"]:
             shown = sorted([event.step, repr(event.value)] for event in reader.Scalars(tag))
             found[f"{inner.relative_to(folder)} {tag}"] = shown
         for tag in tags["tensors"]:
-            texts = [[event.step, repr(list(event.tensor_proto.string_val))] for event in reader.Tensors(tag)]
-            found[f"{inner.relative_to(folder)} {tag}"] = sorted(texts)
+            values = [[event.step, repr(_values(event.tensor_proto))] for event in reader.Tensors(tag)]
+            found[f"{inner.relative_to(folder)} {tag}"] = sorted(values)
     return found
+
+
+def _values(tensor: Any) -> Any:
+    from tensorboard.util.tensor_util import make_ndarray
+
+    return make_ndarray(tensor).tolist()

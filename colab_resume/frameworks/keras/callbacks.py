@@ -23,7 +23,7 @@ from .attributes import is_kept, kept, mark
 
 __all__ = ["Memories", "lean"]
 
-_FROM_KERAS = ("_model", "model", "params")
+_FROM_KERAS = ("_log_write_dir", "_model", "_train_dir", "_val_dir", "model", "params")
 _LARGE = 1 << 16
 
 

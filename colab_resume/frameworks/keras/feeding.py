@@ -89,6 +89,10 @@ class Feed(DataAdapter):  # type: ignore[misc]
         """Keras iterates this; and sometimes once more than it draws, so nothing happens before the first draw."""
         return self
 
+    def get_jax_iterator(self) -> Iterator[Any]:
+        """Keras draws from it as from a loader of torch."""
+        return iter(self)
+
     def get_tf_dataset(self) -> Feed:
         """Keras draws from it itself only to build the model; the batches of steps are handed to it one by one."""
         return self

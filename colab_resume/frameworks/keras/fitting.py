@@ -21,6 +21,7 @@ from ...training.data.attached import Attached
 from ..host import Host
 from . import variables
 from .asked import Asked, asked
+from .boards import Boards
 from .callbacks import Memories, lean
 from .feeding import Feed, feed_for
 from .steps import Ends, Steps, guided
@@ -45,6 +46,7 @@ class Fitting:
         self._fit: Callable[..., Any] = model.fit
         self._over: list[dict[str, Any]] = []
         self._memories = Memories()
+        self._boards = Boards()
         self._calls = 0
         self._now: _Now | None = None
         self._saved: Mapping[str, Any] | None = None
@@ -128,9 +130,10 @@ class Fitting:
     def _train(self, name: str, asked: Asked, feed: Feed) -> None:
         del self._over[self._calls :]
         loops = self._run._loops
-        now = _Now(feed, asked.callbacks, self._memories)
+        now = self._now_with(feed, asked)
         if self._saved is not None and not loops.cursor.arrived and self._saved["fit"] is not None:
             now.refuse_others(self._saved["fit"])
+            now.put_boards(self._saved["fit"])
         steps = Steps(loops, name, asked.epochs, feed)
         self._now = now
         try:
@@ -146,6 +149,7 @@ class Fitting:
 
     def _pass_by(self, name: str, over: Mapping[str, Any], asked: Asked, feed: Feed) -> None:
         """This `fit` was run before: leave what it left."""
+        now = self._now_with(feed, asked)
         iterator = EpochIterator(feed)
         iterator._get_iterator = feed.__iter__
         self._model._symbolic_build(iterator=iterator)
@@ -154,20 +158,26 @@ class Fitting:
             callback.set_model(self._model)
             callback.set_params(about)
         self._model.history = asked.history
-        _Now(feed, asked.callbacks, self._memories).load(over)
+        now.load(over)
+        now.put_boards(over)
         for _ in self._run._loops.counted("epochs", over["turns"], name):
             raise AssertionError("a loop that is over has a turn left")
         say(f"{self._run.name} · {name} is done: {over['turns']} of {over['asked']} epochs")
+
+    def _now_with(self, feed: Feed, asked: Asked) -> _Now:
+        return _Now(feed, asked.callbacks, self._memories, self._boards)
 
 
 class _Now:
     """What is known of one `fit` besides the model."""
 
-    def __init__(self, feed: Feed, callbacks: list[Any], memories: Memories) -> None:
+    def __init__(self, feed: Feed, callbacks: list[Any], memories: Memories, boards: Boards) -> None:
         self._feed = feed
         self._callbacks = callbacks
         self._memories = memories
+        self._boards = boards
         memories.meet(callbacks)
+        boards.meet(callbacks)
 
     def state(self) -> dict[str, Any]:
         """What is to be kept."""
@@ -176,6 +186,7 @@ class _Now:
             "order": self._feed.order,
             "hooks": [hooks.state() for hooks in self._feed.hooks],
             "callbacks": self._memories.taken(self._callbacks),
+            "boards": self._boards.taken(self._callbacks),
         }
 
     def refuse_others(self, saved: Mapping[str, Any]) -> None:
@@ -194,6 +205,10 @@ class _Now:
             hooks.load(its)
         return self._memories.put(saved["callbacks"], self._callbacks)
 
+    def put_boards(self, saved: Mapping[str, Any]) -> None:
+        """Before anything is written to them."""
+        self._boards.put(saved.get("boards", ()), self._callbacks)
+
 
 def _arguments(asked: Asked, feed: Feed, callbacks: list[Any], done: int) -> dict[str, Any]:
     """For Keras's own `fit`: the batches are ours, and so is the count of epochs."""
@@ -207,6 +222,10 @@ def _is_done(over: Mapping[str, Any], epochs: int) -> bool:
     """Whether there is nothing left to do; a `fit` that was not stopped early may have been given more epochs."""
     turns: int = over["turns"]
     return turns < over["asked"] or turns >= epochs
+
+
+def _is_distributed(model: Any) -> bool:
+    return getattr(model, "_distribute_strategy", None) is not None or keras.distribution.distribution() is not None
 
 
 def _refuse_unknown(model: Any) -> None:

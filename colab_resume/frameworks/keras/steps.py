@@ -76,7 +76,7 @@ class Ends(Callback):  # type: ignore[misc]
 @contextmanager
 def guided(model: Any, feed: Feed) -> Iterator[None]:
     """While Keras's `fit` runs: the iterator that it makes for this feed goes on where the run stopped."""
-    name = "_symbolic_build" if backend.backend() == "torch" else "_maybe_symbolic_build"
+    name = "_maybe_symbolic_build" if backend.backend() == "tensorflow" else "_symbolic_build"
     build = getattr(model, name)
 
     def guide(iterator: Any = None, **others: Any) -> Any:
@@ -84,6 +84,8 @@ def guided(model: Any, feed: Feed) -> Iterator[None]:
         if iterator is None or iterator.data_adapter is not feed:
             return build(iterator=iterator, **others)
         iterator._enumerate_iterator = _Guide(iterator, feed, model)
+        if backend.backend() == "jax":  # for a GPU Keras would draw one batch more than it trains on
+            iterator._get_iterator = feed.__iter__
         # On TensorFlow Keras would build the model in its first step, and nothing could be put into it before.
         return model._symbolic_build(iterator=iterator) if name != "_symbolic_build" else build(iterator=iterator)
 
@@ -117,16 +119,21 @@ class _Guide:
             if backend.backend() == "torch":
                 yield begin, end, batches
                 continue
-            # TensorFlow's step would draw its batch itself, after callbacks have heard that it begins.
+            # The step would draw its batch itself, after callbacks have heard that it begins.
             if (batch := next(batches, _END)) is _END:
                 self._feed.on_epoch_end()
                 return
-            if not self._is_traced and self._model.train_function is not None:  # it is, while the model is built
-                from .tracing import trace
-
-                trace(self._model.train_function, batch)
-                self._is_traced = True
+            if backend.backend() == "tensorflow":
+                self._trace(batch)
             yield begin, end, iter([batch])
+
+    def _trace(self, batch: Any) -> None:
+        if self._is_traced or self._model.train_function is None:  # it is not, while the model is built
+            return
+        from .tracing import trace
+
+        trace(self._model.train_function, batch)
+        self._is_traced = True
 
 
 def _numbers(logs: Mapping[str, Any] | None) -> dict[str, float]:

@@ -56,6 +56,10 @@ class Validation(DataAdapter):  # type: ignore[misc]
         """As Keras's own adapter gives it."""
         return self._adapter.get_torch_dataloader()
 
+    def get_jax_iterator(self) -> Any:
+        """As Keras's own adapter gives it."""
+        return self._adapter.get_jax_iterator()
+
     def get_tf_dataset(self) -> Any:
         """As Keras's own adapter gives it."""
         return self._adapter.get_tf_dataset()

@@ -2,7 +2,8 @@
 
 Besides the weights these are the optimizer's, the metrics' in mid-epoch, and the seeds from which Dropout and its like
 draw, which Keras itself never saves. They are known by their place; a variable's path has numbers in it that depend on
-what else was made in the process, so it only has to agree without them.
+what else was made in the process, so it only has to agree without them. On JAX a `fit` keeps its state outside of the
+variables; they are given it back before they are looked at, and `fit` takes it up again from them.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from keras.src import backend
 from keras.src.backend.common import global_state
 from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR, global_seed_generator
+
+from ...training.objects.narrow import as_array, as_stored
 
 __all__ = ["differences", "put", "taken"]
 
@@ -45,10 +49,13 @@ def put(model: Any, saved: Mapping[str, Any], groups: Iterable[str]) -> None:
     now = _groups(model)
     for group in groups:
         for variable, its in zip(now[group], saved["variables"][group], strict=True):
-            variable.assign(its["value"])
+            value = its["value"]
+            variable.assign(value if backend.backend() == "torch" else as_array(value, variable.dtype))
 
 
 def _groups(model: Any) -> dict[str, Sequence[Any]]:
+    if backend.backend() == "jax":
+        model.jax_state_sync()
     optimizer = getattr(model, "optimizer", None)
     seed = global_state.get_global_attribute(GLOBAL_SEED_GENERATOR)
     return {
@@ -66,7 +73,8 @@ def _taken(variable: Any) -> dict[str, Any]:
 def _value(variable: Any) -> Any:
     if backend.backend() == "torch":
         return variable.value.detach()
-    return backend.convert_to_numpy(variable)
+    # A copy: JAX may give its own memory, which the next step is allowed to write to.
+    return as_stored(np.array(backend.convert_to_numpy(variable)))
 
 
 def _group_differences(group: str, now: Sequence[Any], then: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-import torch
 
 from ...errors import UsageError
+from ..objects.narrow import as_array, as_stored
 from ..objects.whose import is_tensorflows, is_tf_iterator
 from . import chance, datasets, files
 from .belongings import Belongings, belongings
@@ -22,7 +22,6 @@ from .belongings import Belongings, belongings
 __all__ = ["TensorFlowPart"]
 
 _SHOWN = 8
-_AS_TORCH = {"bfloat16": torch.bfloat16, "float8_e4m3fn": torch.float8_e4m3fn, "float8_e5m2": torch.float8_e5m2}
 
 
 class TensorFlowPart:
@@ -135,20 +134,12 @@ def _refuse_spread(name: str, variable: Any) -> None:
 
 
 def _stored(variable: Any) -> Any:
-    array = np.asarray(variable.numpy())
-    kind = _AS_TORCH.get(array.dtype.name)
-    if kind is None:
-        return array
-    bits = array.view(np.int16 if kind.itemsize == 2 else np.int8)
-    return torch.from_numpy(bits.copy()).view(kind)
+    return as_stored(np.asarray(variable.numpy()))
 
 
 def _array(saved: Any, variable: Any) -> Any:
-    if not isinstance(saved, torch.Tensor):
-        return saved
     value = getattr(variable, "value", variable)
-    dtype = (variable if callable(value) else value).dtype.as_numpy_dtype
-    return saved.view(torch.int16 if saved.dtype.itemsize == 2 else torch.int8).numpy().view(dtype)
+    return as_array(saved, (variable if callable(value) else value).dtype.as_numpy_dtype)
 
 
 def _difference(key: str, variable: Any, saved: Any) -> list[str]:

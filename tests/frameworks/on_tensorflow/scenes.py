@@ -11,14 +11,15 @@ os.environ["KERAS_BACKEND"] = "tensorflow"  # before anything imports Keras
 
 import keras
 import tensorflow as tf
-from frameworks import keras_scenes
+from frameworks import event_files, keras_scenes
+from frameworks.on_tensorflow import folders
 from frameworks.on_tensorflow.life import Life, X, Y, digest
 from keras import layers
 
 import colab_resume
 from colab_resume.errors import ColabResumeError, StateMismatch
 
-__all__ = ["SCENES"]
+__all__ = ["tell"]
 
 AUTOTUNE = tf.data.AUTOTUNE
 
@@ -96,9 +97,25 @@ def fit_of_tf_data(scene: keras_scenes.Scene) -> dict[str, Any]:
     return scene.end(net, shift, float(tf.random.uniform(())))
 
 
+def boards(scene: keras_scenes.Scene) -> dict[str, Any]:
+    """What TensorBoard shows of two fits, from batch to batch, with histograms and the writer of somebody else."""
+    scene.setup()
+    net = scene.model()
+    logs = scene.store / "logs"
+    board = keras.callbacks.TensorBoard(logs, histogram_freq=1, update_freq=1)
+    written = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: board._train_writer.flush())
+    scene.fit(net, X, Y, batch_size=8, validation_split=0.2, callbacks=[board, written])
+    with tf.summary.create_file_writer(str(logs / "mine")).as_default():
+        tf.summary.scalar("mine", 1.0, step=0)
+    scene.fit(net, X, Y, batch_size=8, epochs=2, callbacks=[board])
+    shown = event_files.points(logs)
+    # The model as text, which each life writes; and the epoch's number of the other fit is the same once more.
+    return scene.end(net, {tag: seen for tag, seen in shown.items() if not tag.endswith(" keras")})
+
+
 def fits(name: str) -> Callable[[Life], dict[str, Any]]:
     """The `fit` of this name, as on torch."""
-    scene = next(fit for fit in (*keras_scenes.FITS, fit_of_tf_data) if fit.__name__ == name)
+    scene = next(fit for fit in (*keras_scenes.FITS, fit_of_tf_data, boards) if fit.__name__ == name)
 
     def run(life: Life) -> dict[str, Any]:
         tf.config.threading.set_intra_op_parallelism_threads(1)
@@ -216,8 +233,14 @@ def changed(life: Life) -> dict[str, Any]:
     return {"said": said, "untouched": digest(net.variables) == before}
 
 
-FITS = ("arrays", "own_dataset", "stream", "own_model", "fit_of_tf_data")
+FITS = ("arrays", "own_dataset", "stream", "own_model", "fit_of_tf_data", "boards")
 SCENES: dict[str, Callable[[Life], dict[str, Any]]] = {
     **{scene.__name__: scene for scene in (epochs, steps, refused, changed, left_early, refused_in_fit)},
     **{name: fits(name) for name in FITS},
+    **folders.SCENES,
 }
+
+
+def tell(name: str, **life: Any) -> dict[str, Any]:
+    """One life of the scene of this name."""
+    return SCENES[name](Life(**life))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from frameworks.on_tensorflow.conftest import Story
+    from frameworks.stems import Story
 
 
 @pytest.mark.parametrize(
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         ("own_dataset", [["begin", 4], ["validating", 10]]),
         ("stream", [["end", 4], ["epoch", 15]]),  # goes on at a short batch, for which TensorFlow has another graph
         ("own_model", [["end", 7], ["train end", 18]]),
+        ("boards", [["end", 3], ["validating", 10], ["end", 18]]),
         ("fit_of_tf_data", [["end", 4], ["epoch", 12], ["begin", 17]]),
     ],
 )
@@ -27,6 +28,15 @@ def test_a_fit_that_is_killed_ends_like_one_that_never_was(fit: str, deaths: lis
     found = story.tell(fit, deaths)
     assert found["end"] == unkilled["end"]
     assert "first difference" not in found["replay"]
+
+
+def test_what_lost_steps_have_shown_on_a_board_is_gone(story: Story) -> None:
+    """On the same disk, and also if their process had saved nothing yet when it died."""
+    unkilled = story.tell("boards", every=1000)
+    for death in (["end", 4], ["end", 3], None):
+        status, found = story.live("boards", store="kept", remote="shared", every=3, death=death)
+        assert (status == 0) == (death is None), story.why()
+    assert found["end"] == unkilled["end"]
 
 
 def test_datasets_that_could_not_be_brought_back_are_refused_by_fit(story: Story) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from vm import KILLED
 
 if TYPE_CHECKING:
-    from frameworks.on_tensorflow.conftest import Story
+    from frameworks.stems import Story
 
 
 def test_a_death_in_the_middle_of_writing_leaves_the_last_whole_one(story: Story, tmp_path: Path) -> None:

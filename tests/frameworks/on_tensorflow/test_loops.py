@@ -8,7 +8,7 @@ import pytest
 from vm import KILLED
 
 if TYPE_CHECKING:
-    from frameworks.on_tensorflow.conftest import Story
+    from frameworks.stems import Story
 
 
 @pytest.mark.parametrize(
