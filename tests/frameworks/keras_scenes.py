@@ -197,13 +197,16 @@ def arrays(scene: Scene) -> dict[str, Any]:
     model = scene.model()
     stop = keras.callbacks.EarlyStopping("val_loss", min_delta=0.001, patience=2, restore_best_weights=True)
     slower = keras.callbacks.ReduceLROnPlateau("val_loss", patience=1, factor=0.5, min_delta=0.01)
-    best = keras.callbacks.ModelCheckpoint(scene.store / "best.weights.h5", save_weights_only=True, save_best_only=True)
+    file = scene.store / "best.weights.h5"
+    best = keras.callbacks.ModelCheckpoint(file, save_weights_only=True, save_best_only=True)
+    named = keras.callbacks.ModelCheckpoint(scene.store / "{epoch}.keras", "loss", mode="max", save_best_only=True)
     table = scene.store / "table.csv"
     rows = keras.callbacks.CSVLogger(table)
     run.state(x=1)
-    scene.fit(model, X, Y, batch_size=8, epochs=5, validation_split=0.2, callbacks=[stop, slower, best, rows])
+    scene.fit(model, X, Y, batch_size=8, epochs=5, validation_split=0.2, callbacks=[stop, slower, best, named, rows])
     mine = [stop.wait, stop.best, stop.best_epoch, stop.min_delta, slower.wait, slower.best, slower.cooldown_counter]
-    return scene.end(model, *mine, best.best, stop.monitor_op is keras.ops.less, table.read_text())
+    files = [hashlib.sha256(file.read_bytes()).hexdigest(), *(path.name for path in scene.store.glob("*.keras"))]
+    return scene.end(model, *mine, best.best, stop.monitor_op is keras.ops.less, table.read_text(), files)
 
 
 def stopped_early(scene: Scene) -> dict[str, Any]:

@@ -271,3 +271,19 @@ def test_a_path_set_anew_stays_as_the_code_says(tmp_path: Path) -> None:
     scene = Scene(store=tmp_path / "one", remote=tmp_path / "drive", death=("end", 8))
     assert live(lambda: life(scene))[0] == KILLED
     assert _lived(life, tmp_path, vm="two") == [str(tmp_path / "two" / "b.weights.h5"), True]
+
+
+def test_the_checkpoint_of_the_best_epoch_is_kept(tmp_path: Path) -> None:
+    """However many steps and epochs come after it."""
+
+    def life(scene: Scene) -> Any:
+        scene.setup().best("val_loss", "max")
+        history = scene.fit(scene.model(), X, Y, batch_size=8, epochs=4, validation_split=0.2).history["val_loss"]
+        scene.run.finish()
+        steps = [int(path.name[:10]) for path in (scene.remote / "t" / "checkpoints").glob("*.json")]
+        return [history.index(max(history)), sorted(steps)]
+
+    epoch, steps = _lived(life, tmp_path)
+    assert epoch < 3
+    assert steps[0] == 5 * (epoch + 1)
+    assert len(steps) == 4

@@ -21,6 +21,7 @@ from ...training.data.attached import Attached
 from ..host import Host
 from . import variables
 from .asked import Asked, asked
+from .best_files import BestFiles
 from .boards import Boards
 from .callbacks import Memories, lean
 from .feeding import Feed, feed_for
@@ -47,6 +48,7 @@ class Fitting:
         self._over: list[dict[str, Any]] = []
         self._memories = Memories()
         self._boards = Boards()
+        self._best_files = BestFiles()
         self._calls = 0
         self._now: _Now | None = None
         self._saved: Mapping[str, Any] | None = None
@@ -165,19 +167,23 @@ class Fitting:
         say(f"{self._run.name} · {name} is done: {over['turns']} of {over['asked']} epochs")
 
     def _now_with(self, feed: Feed, asked: Asked) -> _Now:
-        return _Now(feed, asked.callbacks, self._memories, self._boards)
+        return _Now(feed, asked.callbacks, self._memories, self._boards, self._best_files)
 
 
 class _Now:
     """What is known of one `fit` besides the model."""
 
-    def __init__(self, feed: Feed, callbacks: list[Any], memories: Memories, boards: Boards) -> None:
+    def __init__(
+        self, feed: Feed, callbacks: list[Any], memories: Memories, boards: Boards, best_files: BestFiles
+    ) -> None:
         self._feed = feed
         self._callbacks = callbacks
         self._memories = memories
         self._boards = boards
+        self._best_files = best_files
         memories.meet(callbacks)
         boards.meet(callbacks)
+        best_files.meet(callbacks)
 
     def state(self) -> dict[str, Any]:
         """What is to be kept."""
@@ -187,6 +193,7 @@ class _Now:
             "hooks": [hooks.state() for hooks in self._feed.hooks],
             "callbacks": self._memories.taken(self._callbacks),
             "boards": self._boards.taken(self._callbacks),
+            "best files": self._best_files.taken(self._callbacks),
         }
 
     def refuse_others(self, saved: Mapping[str, Any]) -> None:
@@ -203,11 +210,12 @@ class _Now:
         self._feed.order = saved["order"]
         for hooks, its in zip(self._feed.hooks, saved["hooks"], strict=False):
             hooks.load(its)
+        self._best_files.put(saved["best files"], self._callbacks)
         return self._memories.put(saved["callbacks"], self._callbacks)
 
     def put_boards(self, saved: Mapping[str, Any]) -> None:
         """Before anything is written to them."""
-        self._boards.put(saved.get("boards", ()), self._callbacks)
+        self._boards.put(saved["boards"], self._callbacks)
 
 
 def _arguments(asked: Asked, feed: Feed, callbacks: list[Any], done: int) -> dict[str, Any]:
