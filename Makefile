@@ -67,7 +67,7 @@ $(BIN)/python:
 	@touch $@
 
 # The test extra contains the demo extra.
-.venv/.test-ready: $(BIN)/python pyproject.toml constraints.txt .venv/.torchvision-ready .venv/.colab-ready .venv/.notebook6-ready .venv/.tensorflow-ready .venv/.jax-ready
+.venv/.test-ready: $(BIN)/python pyproject.toml constraints.txt .venv/.torchvision-ready .venv/.colab-ready .venv/.notebook6-ready .venv/.tensorflow-ready .venv/.jax-ready .venv/.skorch-ready
 	$(INSTALL) --editable ".[test]"
 	@touch $@ .venv/.demo-ready
 
@@ -106,4 +106,10 @@ $(BIN)/python:
 .venv/.jax-ready: $(BIN)/python tests/frameworks/jax.txt
 	rm -rf .venv/jax
 	$(INSTALL) --no-deps --target .venv/jax --requirement tests/frameworks/jax.txt
+	@touch $@
+
+# It needs tabulate; where that can be imported torch does so at exit, and a process that was interrupted ends otherwise.
+.venv/.skorch-ready: $(BIN)/python tests/folders/skorch.txt
+	rm -rf .venv/skorch
+	$(INSTALL) --no-deps --target .venv/skorch --requirement tests/folders/skorch.txt
 	@touch $@

@@ -87,7 +87,7 @@ class Course:
             place=self._place,
             tell=self._say,
         )
-        self.saving.best = self._best
+        self.saving.measured.best = self._best
         self._restored: Restored | None = self.saving.found.search.good
         self._untouched: list[Any] = []
         self._unclear = False
@@ -122,7 +122,7 @@ class Course:
 
     @best.setter
     def best(self, best: Best) -> None:
-        self._best = self.saving.best = best
+        self._best = self.saving.measured.best = best
 
     def track(self, objects: Mapping[str, Any]) -> None:
         """Track these objects, and put into them what the checkpoint holds for them."""
@@ -296,8 +296,10 @@ class Course:
         warn(f"{self._name}: loop {name!r} is complete ({turns} of {turns}); if this is another loop, give it a name=")
 
     def _save_if_due(self, *, whole: bool, step_follows: bool) -> None:
+        self.saving.make_way()
         if self.saving.is_due(self.loops.cursor.step) and (whole or self.tracking.is_whole()):
             self.saving.save(self._parts(), self.loops.cursor.position(), step_follows=step_follows)
+        self.saving.measured.pass_by()
 
     def _save_here(self) -> bool:
         """Capture the state at this boundary as a whole, whatever was captured last; whether that was possible."""

@@ -213,7 +213,8 @@ class Run:
         record = self._saving.journal.log(self._loops.current_step, values, epoch=self._loops.cursor.epoch)
         self._saving.replay.observe(record)
         self._saving.curve.observe(record.step, record.values)
-        self._saving.note_metrics(values)
+        if self._saving.measured.note(values, step=self._loops.cursor.step, in_step=self._loops.in_step):
+            self._saving.ask(None)
 
     def history(self) -> tuple[Record, ...]:
         """Everything that was logged by this run, in all its sessions, without what lost steps had logged."""
@@ -230,7 +231,11 @@ class Run:
             self._course.at_boundary(savable=True, pauses=False, loop_ended=True)
 
     def best(self, metric: str, mode: Literal["min", "max"]) -> None:
-        """Keep the checkpoint with the best logged value of this metric, and save whenever there is a better one."""
+        """Keep the checkpoint with the best logged value of this metric, and save whenever there is a better one.
+
+        It is the state that the value was measured with. For that the loop waits while another checkpoint is being
+        written, but not for a metric that is logged in nearly every step: then the best of those that are made anyway.
+        """
         self._course.best = Best(metric, mode)
 
     def check(self, step: Callable[..., Any], loader: Iterable[Any] | None = None, *, steps: int = 3) -> Report:

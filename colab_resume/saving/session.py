@@ -7,13 +7,13 @@ budget, and after it the store is free for the next session, in this process or 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
 from ..checkpoints.manifest import Manifest
 from ..checkpoints.replica import Replica
-from ..checkpoints.retention import Best, kept
+from ..checkpoints.retention import kept
 from ..checkpoints.store import Store
 from ..errors import CheckpointError, ColabResumeError, NotSafe, RemoteError, RunInUse, StoreError
 from ..folders import Folders
@@ -28,13 +28,14 @@ from ..training.capture.capture import Capture
 from ..training.capture.live import LiveState
 from ..training.curve import CurveKeeper, earlier_records
 from ..training.every import EveryEpochs
-from ..training.journal import Journal, Scalar
+from ..training.journal import Journal
 from ..training.limit import SessionLimit
 from ..training.position import Position
 from ..training.replay import Replay
 from ..training.slowdown import Slowdown
 from ..writer import Draft, Writer
 from .findings import look_around
+from .measured import Measured
 from .options import Options
 from .presence import Presence
 
@@ -63,7 +64,6 @@ class Saving:
     ) -> None:
         self.session = new_session_id()
         self.options = options
-        self.best: Best | None = None
         self.saves = 0
         self.stall_seconds = 0.0
         self.saved: Manifest | None = None
@@ -107,7 +107,7 @@ class Saving:
         self.journal = Journal(folder, self.session, found.mark)
         self.replay = Replay(found.lost_records)
         self.curve = CurveKeeper(earlier_records(folder, found.mark))
-        self._metrics = dict(found.good.metrics) if found.good else {}
+        self.measured = Measured(found.good.metrics if found.good else {})
         self.cadence = Cadence(
             self.options.every, budget=self.options.budget, mttf=mean_life(found.earlier), clock=time.monotonic
         )
@@ -124,7 +124,7 @@ class Saving:
             self.store,
             remote,
             keep=self.options.keep,
-            best=lambda: self.best,
+            best=lambda: self.measured.best,
             record=lambda: self.record,
             clock=time.time,
             check=self.presence.check,
@@ -211,16 +211,6 @@ class Saving:
         safe = self.mirror.safe
         return safe if safe is not None and safe.session == self.session else None
 
-    def note_metrics(self, values: Mapping[str, Scalar]) -> None:
-        """What was logged last; a better value of the metric that `best` watches asks for a save."""
-        numbers = {key: float(value) for key, value in values.items() if isinstance(value, (int, float))}
-        if self.best is not None and self.best.metric in numbers:
-            number, before = numbers[self.best.metric], self._metrics.get(f"best {self.best.metric}")
-            if before is None or (number < before if self.best.mode == "min" else number > before):
-                self._metrics[f"best {self.best.metric}"] = number
-                self.ask(None)
-        self._metrics.update(numbers)
-
     def ask(self, tag: str | None) -> None:
         """Save at the next boundary."""
         self._asked = True
@@ -239,6 +229,13 @@ class Saving:
     def holds(self, step: int) -> bool:
         """Whether the state after this step is on the disk already; the writer must be idle."""
         return self._last is not None and self._last[0] == step and self.saved is not None and self.saved.step == step
+
+    def make_way(self) -> None:
+        """Where the state of this very boundary was asked for, what is in hand is finished first."""
+        if self._tags or self.measured.counts_now:
+            begin = time.perf_counter()
+            self.writer.wait(None)
+            self._stalled(time.perf_counter() - begin)
 
     def is_due(self, step: int) -> bool:
         """Whether to save at this boundary; never while the last save is in hand."""
@@ -268,6 +265,9 @@ class Saving:
             self.capture_problem = f"the state could not be captured: {error!r}"
         seconds = time.perf_counter() - begin
         self._waited += seconds
+        self._stalled(seconds)
+
+    def _stalled(self, seconds: float) -> None:
         self._unpaid += seconds
         self.stall_seconds += seconds
 
@@ -295,7 +295,7 @@ class Saving:
             "parent": self.saved.name if self.saved else None,
             "created": time.time(),
             "tags": self._tags,
-            "metrics": dict(self._metrics),
+            "metrics": self.measured.numbers(),
             "state": snapshot.state,
             "position": position.to_json(),
             "journal": self.journal.mark().to_json(),
@@ -306,9 +306,7 @@ class Saving:
         self.writer.offer(Draft(snapshot=snapshot, facts=facts))
         if snapshot.holds_training:
             self.writer.wait(None)
-        seconds = time.perf_counter() - begin
-        self._unpaid += seconds
-        self.stall_seconds += seconds
+        self._stalled(time.perf_counter() - begin)
 
     def _written(self, draft: Draft, manifest: Manifest | None, seconds: float) -> None:
         """In the writer's thread, after each attempt."""
@@ -330,7 +328,7 @@ class Saving:
         if self._held is not None and self._held <= self.options.keep.last:
             return  # none can be too many; so a save does not look at all that are kept
         manifests = [self.store.read(name) for name in self.store.names()]
-        gone = self.store.sweep(kept(manifests, self.options.keep, self.best))
+        gone = self.store.sweep(kept(manifests, self.options.keep, self.measured.best))
         self._held = len(manifests) - len(gone)
 
     def flush(self, timeout: float | None) -> None:

@@ -122,9 +122,14 @@ class Loops:
         return self.cursor.arrived and ((self.cursor.inside and self.settled) or self._explicit)
 
     @property
+    def in_step(self) -> bool:
+        """Whether user code is in a step, and not between two."""
+        return self._explicit or self.cursor.in_step
+
+    @property
     def current_step(self) -> int:
         """The number of the step that user code is in, or of the last one if it is in none; the first one is 1."""
-        inside = self._explicit or self.cursor.in_step or self.cursor.in_hand or not self._begun
+        inside = self.in_step or self.cursor.in_hand or not self._begun
         return self.cursor.step + inside
 
     def counted(self, kind: Kind, n: int, name: str) -> Iterator[int]:

@@ -6,6 +6,7 @@ of one that was not killed if, and only if, the folder came back as it was.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ from typing import Any
 import torch
 from torch import nn
 
-__all__ = ["TRAININGS"]
+__all__ = ["BESIDE", "TRAININGS"]
 
+BESIDE = Path(__file__).parents[2] / ".venv" / "skorch"
 _X = torch.linspace(-1, 1, 32 * 4).reshape(32, 4)
 _Y = _X.sum(1, keepdim=True).sin()
 
@@ -50,7 +52,8 @@ def ignite(folder: Path, epochs: int, saved: Saved) -> list[float]:
 
 
 def skorch(folder: Path, epochs: int, saved: Saved) -> list[float]:
-    """Its `Checkpoint` callback with `LoadInitState`."""
+    """Its `Checkpoint` callback with `LoadInitState`. It lies beside the other packages."""
+    sys.path.append(str(BESIDE))
     from skorch import NeuralNetRegressor
     from skorch.callbacks import Callback, Checkpoint, LoadInitState
 

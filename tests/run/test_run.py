@@ -15,6 +15,7 @@ import pytest
 import torch
 from checkpoints.drafts import sealed
 from run.conftest import Counter, Place
+from run_folders import manifests
 from torch import nn
 from torch.utils.data import DataLoader
 
@@ -530,6 +531,33 @@ def test_tagged_and_best_checkpoints_are_kept(place: Place) -> None:
     steps = sorted(int(entry.name.split("/")[-1][:10]) for entry in place.remote.list("r/checkpoints"))
     assert steps[:2] == [3, 5]
     assert len(steps) == 4
+
+
+class Large:
+    """It takes the writer longer than many steps."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"all": torch.rand(1 << 24)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        pass
+
+
+def test_what_was_asked_for_is_saved_and_not_a_later_state(place: Place) -> None:
+    """Also while another checkpoint is being written."""
+    run, counter = place.setup(keep=colab_resume.Keep(last=2)), Counter()
+    run.best("validation", "min")
+    run.track(counter=counter, large=Large())
+    loader = DataLoader(range(12), 2)
+    for epoch in run.epochs(5):
+        for _ in run.batches(loader):
+            counter.n += 1
+            if counter.n == 14:
+                run.save("here")
+        run.log(validation=[5.0, 1.0, 4.0, 6.0, 7.0][epoch])
+    run.finish()
+    found = {m.step: [*m.tags, "validation" in m.metrics] for m in manifests(place.store / "r")}
+    assert {step: of for step, of in found.items() if step < 28} == {12: [True], 14: ["here", False]}
 
 
 def test_the_best_is_still_watched_after_an_interrupt(place: Place) -> None:
