@@ -101,7 +101,7 @@ def expected(fate: Fate | None, *, vm: str, pid: int, on_drive: SessionRecord | 
 
 def records_in(folder: Path) -> dict[str, SessionRecord]:
     """The session records in a folder, by their ids."""
-    found = (SessionRecord.from_bytes(path.read_bytes()) for path in folder.glob("*Z-*.json"))
+    found = (SessionRecord.from_bytes(path.read_bytes()) for path in folder.glob("[0-9]*Z-*.json"))
     return {record.id: record for record in found}
 
 
