@@ -14,13 +14,22 @@ from collections.abc import Sequence
 from .. import __version__
 from ..display.terminal import Terminal, complain
 from ..errors import ColabResumeError
-from . import exporting, history, listing, metrics, pulling, showing, verifying
+from . import doctor, exporting, history, listing, metrics, pulling, showing, verifying
 from .verbs import Verb
 
 __all__ = ["COMMANDS", "main"]
 
 _DEMO = "demo"
-_VERBS = (listing.VERB, showing.VERB, verifying.VERB, pulling.VERB, exporting.VERB, history.VERB, metrics.VERB)
+_VERBS = (
+    listing.VERB,
+    showing.VERB,
+    verifying.VERB,
+    pulling.VERB,
+    exporting.VERB,
+    history.VERB,
+    metrics.VERB,
+    doctor.VERB,
+)
 
 COMMANDS = (_DEMO, *(verb.name for verb in _VERBS))
 """What `--help` lists."""

@@ -22,7 +22,7 @@ from ..status import Life
 from .runs import FoundRun, open_run
 from .verbs import Verb, add_json, add_place
 
-__all__ = ["VERB"]
+__all__ = ["VERB", "ending"]
 
 _COLUMNS = ("session", "began", "because", "where", "lived", "steps", "lost", "ended")
 _ENDS = {"clean": "finished", "interrupted": "stopped by the user", "exited": "exited without run.finish()"}
@@ -75,10 +75,11 @@ def _row(life: Life, error: str) -> list[str]:
     lost = f"{life.lost_steps} = {duration(life.lost_seconds)}" if life.lost_steps else "-"
     steps = f"{life.first_step} to {life.last_step}"
     lived = span(life.last_sign - life.began)
-    return [life.session, date(life.began), life.why or "-", life.machine, lived, steps, lost, _end(life, error)]
+    return [life.session, date(life.began), life.why or "-", life.machine, lived, steps, lost, ending(life, error)]
 
 
-def _end(life: Life, error: str) -> str:
+def ending(life: Life, error: str) -> str:
+    """How a session ended, in words; `error`: why it failed, if its record says so."""
     if life.ended == "failed":
         return f"failed: {error}" if error else "failed"
     return "lives" if life.lives else _ENDS.get(life.ended, "went silent")

@@ -62,13 +62,16 @@ class Place:
         return str(self.folder / name) if self.folder is not None else f"{self.shown.rstrip('/')}/{name}"
 
 
-def open_place(where: str, credentials: str | None = None) -> Place:
-    """Open it; `UsageError` for what can be no place, and for a folder that is not there."""
+def open_place(where: str, credentials: str | None = None, *, attempts: int = 5) -> Place:
+    """Open it; `UsageError` for what can be no place, and for a folder that is not there.
+
+    `attempts`: how often what lies behind a network is asked.
+    """
     remote = open_remote(where, credentials=credentials)
     if isinstance(remote, FolderRemote | DriveMount):
         return _folder(remote.root if "://" in where else Path(where))
     shown = re.sub(r"(?<=//)[^/@]*@", "", where)
-    return Place(Retrying(remote), f"drive:{DRIVE_FOLDER}" if shown == "drive:" else shown)
+    return Place(Retrying(remote, attempts=attempts), f"drive:{DRIVE_FOLDER}" if shown == "drive:" else shown)
 
 
 def _folder(path: Path) -> Place:

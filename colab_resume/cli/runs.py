@@ -25,7 +25,7 @@ from ..remotes import Remote
 from .looking import Listed, checkpoints_on, journals_on, listed, manifests_of, of_each
 from .places import HINT, Place, open_place
 
-__all__ = ["FoundRun", "find_runs", "first_good", "open_run"]
+__all__ = ["FoundRun", "find_runs", "first_good", "last_used", "open_run"]
 
 _T = TypeVar("_T")
 
@@ -78,10 +78,11 @@ class FoundRun:
         else:
             prove_pack(self.remote, pack, info, progress=progress)
 
-    def records(self) -> dict[str, bytes]:
-        """The records of the sessions by file name."""
-        contents = self._read_each([f"sessions/{name}" for name in self.sessions])
-        return dict(zip(self.sessions, contents, strict=True))
+    def records(self, *, newest: int | None = None) -> dict[str, bytes]:
+        """The records of the sessions by file name; if a number is given, of so many that began last."""
+        names = self.sessions if newest is None else self.sessions[-newest:]
+        contents = self._read_each([f"sessions/{name}" for name in names])
+        return dict(zip(names, contents, strict=True))
 
     @contextmanager
     def journal_folder(self) -> Iterator[Path]:
@@ -161,6 +162,16 @@ def open_run(where: str, credentials: str | None = None) -> FoundRun:
         raise UsageError(f"{place.shown} is not the folder of a run", hint=HINT)
     hint = f"give the folder of one, as '{place.shown_inside(names[0])}'"
     raise UsageError(f"{place.shown} holds runs: {', '.join(names)}", hint=hint)
+
+
+def last_used(place: Place) -> tuple[FoundRun, list[str]] | None:
+    """The run whose folder this is, or of the runs in this folder the one whose newest session began last; and the
+    names of all of them. None if there is none."""
+    there = listed([place]) or listed(place.inside())
+    if not there:
+        return None
+    last = max(there, key=lambda run: run.sessions[-1:])
+    return _found([last])[0], [run.place.name for run in there]
 
 
 def _found(there: Sequence[Listed]) -> list[FoundRun]:

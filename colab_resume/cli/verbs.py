@@ -26,7 +26,9 @@ class Verb:
     @property
     def epilog(self) -> str:
         """The end of its help."""
-        return "\n".join(["examples:", *(f"  colab-resume {self.name} {example}" for example in self.examples)])
+        return "\n".join(
+            ["examples:", *(f"  colab-resume {self.name} {example}".rstrip() for example in self.examples)]
+        )
 
 
 _WHERE = "a folder, a URL such as s3://BUCKET/FOLDER, or drive:FOLDER for Google Drive without a mount"
@@ -36,9 +38,10 @@ _CREDENTIALS = (
 )
 
 
-def add_place(parser: argparse.ArgumentParser, name: str, what: str) -> None:
+def add_place(parser: argparse.ArgumentParser, name: str, what: str, *, optional: bool = False) -> None:
     """Let the user say where to look, and who he is there."""
-    parser.add_argument(name, metavar=name.upper(), help=f"{what}: {_WHERE}")
+    count = "?" if optional else None
+    parser.add_argument(name, metavar=name.upper(), nargs=count, help=f"{what}: {_WHERE}")
     parser.add_argument("--credentials", metavar="FILE", help=_CREDENTIALS)
 
 

@@ -18,7 +18,7 @@ from .mount_failures import files_in_the_way, mount_failure, nobody_answered
 from .mount_table import mount_point, opened
 from .time_limit import TimeIsUp, time_limit
 
-__all__ = ["CONSENT_SECONDS", "mount_drive"]
+__all__ = ["CONSENT_SECONDS", "MountState", "mount_drive", "mount_state"]
 
 CONSENT_SECONDS = 120.0
 """For which Colab waits for the user; then it waits for Drive's program."""
@@ -26,7 +26,9 @@ _PROGRAM_SECONDS = 60.0
 _LOOK_SECONDS = 10.0
 
 
-class _State(enum.Enum):
+class MountState(enum.Enum):
+    """What can be said of the place where Drive gets mounted."""
+
     ABSENT = "nothing is mounted"
     DEAD = "Drive's program has died"
     ANSWERS = "mounted"
@@ -41,10 +43,10 @@ def mount_drive(point: Path, *, seconds: float = CONSENT_SECONDS, look_seconds: 
     """
     if threading.current_thread() is not threading.main_thread():
         return False
-    state = _look(point, look_seconds)
-    if state is _State.ANSWERS:
+    state = mount_state(point, look_seconds)
+    if state is MountState.ANSWERS:
         return True
-    if state is _State.SILENT:
+    if state is MountState.SILENT:
         raise RemoteUnavailable(
             f"Drive is mounted at {point} and has not answered for {look_seconds:.0f} s",
             hint="wait a little and run the cell again; checkpoints wait on this disk until then",
@@ -53,13 +55,13 @@ def mount_drive(point: Path, *, seconds: float = CONSENT_SECONDS, look_seconds: 
         from google.colab import drive
     except ImportError:
         return False
-    if state is _State.ABSENT and _has_files(point):
+    if state is MountState.ABSENT and _has_files(point):
         raise files_in_the_way(point)
     current().say(
         f"Drive is being mounted at {point}; allow it in the window that opens; gives up after {seconds / 60:g} min"
     )
     _mount(drive.mount, point, seconds)
-    if _look(point, look_seconds) is not _State.ANSWERS:
+    if mount_state(point, look_seconds) is not MountState.ANSWERS:
         raise mount_failure(point, ValueError("mount failed: Colab says it is there, and it is not"))
     return True
 
@@ -76,21 +78,21 @@ def _mount(mount: Callable[..., None], point: Path, seconds: float) -> None:
         raise mount_failure(point, error) from error
 
 
-def _look(point: Path, seconds: float) -> _State:
+def mount_state(point: Path, seconds: float = _LOOK_SECONDS) -> MountState:
     """Ask the mount itself, in another thread: one that hangs cannot be interrupted."""
     if mount_point(point) != point:
-        return _State.ABSENT
-    found = [_State.SILENT]
+        return MountState.ABSENT
+    found = [MountState.SILENT]
 
     def ask() -> None:
         try:
             descriptor = opened(point)
         except OSError:
-            found[0] = _State.DEAD
+            found[0] = MountState.DEAD
             return
         if descriptor is not None:
             os.close(descriptor)
-        found[0] = _State.ABSENT if descriptor is None else _State.ANSWERS
+        found[0] = MountState.ABSENT if descriptor is None else MountState.ANSWERS
 
     thread = threading.Thread(target=ask, name="colab_resume look at Drive", daemon=True)
     thread.start()

@@ -14,7 +14,7 @@ from .choices import Choices
 from .mount_table import drive_mount
 from .place import Kind, Place
 
-__all__ = ["DRIVE_CHOICE", "FOLDER", "MOUNT_POINT", "Storage", "choose_storage"]
+__all__ = ["DRIVE_CHOICE", "FOLDER", "MOUNT_POINT", "Storage", "WITH_DRIVE", "choose_storage"]
 
 FOLDER = "colab_resume"
 """The folder for all runs, on Drive as elsewhere."""
@@ -22,7 +22,8 @@ MOUNT_POINT = Path("/content/drive")
 DRIVE_CHOICE = "drive folder"
 """Under this name `Choices` knows the folder that stands for Drive where there is none."""
 
-_WITH_DRIVE = (Kind.COLAB, Kind.COLAB_GCE, Kind.COLAB_ENTERPRISE, Kind.COLAB_LOCAL)
+WITH_DRIVE = (Kind.COLAB, Kind.COLAB_GCE, Kind.COLAB_ENTERPRISE, Kind.COLAB_LOCAL)
+"""Where Drive may be mounted by Colab itself."""
 _KAGGLE = Path("/kaggle/working")
 _ELSEWHERE = 'or say where: setup(..., remote="gs://bucket/folder"), or drive=False for this machine\'s disk alone'
 
@@ -59,7 +60,7 @@ def choose_storage(
     if not drive:
         return _this_disk(place, disk)
     # Elsewhere what is mounted as Drive somewhere is somebody else's affair.
-    if place.kind in _WITH_DRIVE and (point := mounted()) is not None:
+    if place.kind in WITH_DRIVE and (point := mounted()) is not None:
         return _on_drive(point)
     match place.kind:
         case Kind.COLAB:

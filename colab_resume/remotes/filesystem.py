@@ -55,9 +55,20 @@ def open_filesystem(url: str, **options: Any) -> Remote:
     if protocol in _OBJECT_STORES:
         if not rest.strip("/"):
             raise UsageError(f"{url!r} names no bucket", hint=f"use '{protocol}://bucket/folder'")
+        _refuse_keys(protocol, rest)
         options = {"use_listings_cache": False, **options}
     filesystem, root = _open(url, shown, options)
     return FilesystemRemote(filesystem, root, protocol=protocol)
+
+
+def _refuse_keys(protocol: str, rest: str) -> None:
+    """They would be taken for a part of the bucket's name, and shown wherever that is; a key may hold a slash."""
+    bucket = rest.split("/", maxsplit=1)[0]
+    if "@" in bucket or (":" in bucket and not bucket.startswith("arn:")):
+        raise UsageError(
+            f"a URL of {protocol} holds no keys, and this one seems to: it is not used, and not shown",
+            hint=f"use '{protocol}://bucket/folder', and give keys by the environment or a file, as its own tools do",
+        )
 
 
 def _open(url: str, shown: str, options: Mapping[str, Any]) -> tuple[Any, str]:

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 import torch
+from drivefs.fixtures import needs_fuse, new_drive_fs
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import colab_resume
 from colab_resume.cli import main
 
-__all__ = ["Answer", "Call"]
+__all__ = ["Answer", "Call", "needs_fuse", "new_drive_fs"]
 
 
 class Answer:

@@ -158,7 +158,15 @@ def test_names_that_are_no_text_are_shown(call: Call, drive: Path) -> None:
 def test_looking_needs_no_torch(digits: Path) -> None:
     """All that only looks or copies answers without importing torch, which takes seconds."""
     code = "import sys; from colab_resume.cli import main; print(main(sys.argv[1:]), 'torch' in sys.modules)"
-    for words in (["ls"], ["show", "--tensors"], ["verify", "--all"], ["history"], ["metrics"], ["pull", "dest"]):
+    for words in (
+        ["ls"],
+        ["show", "--tensors"],
+        ["verify", "--all"],
+        ["history"],
+        ["metrics"],
+        ["doctor"],
+        ["pull", "dest"],
+    ):
         more = [str(digits.parent.parent / word) if word == "dest" else word for word in words[1:]]
         line = [sys.executable, "-c", code, words[0], str(digits), *more]
         done = subprocess.run(line, cwd=PROJECT, text=True, capture_output=True, check=True)

@@ -27,6 +27,7 @@ from colab_resume.checkpoints.fetching import prove_pack
 from colab_resume.checkpoints.names import pack_name
 from colab_resume.checkpoints.pack import Slab, write_pack
 from colab_resume.cli import COMMANDS, looking, places, runs, verifying
+from colab_resume.cli.doctor.afar import QUESTIONS, Asked
 from colab_resume.errors import DamagedCheckpoint, UsageError
 from colab_resume.remotes import BytesSource, FileSource, Remote
 from colab_resume.remotes.drive_api import DriveAPI
@@ -256,6 +257,22 @@ def test_nothing_there_is_one_line(call: Call, far: Far, verb: str) -> None:
     assert " — " in answer.err
 
 
+def test_the_doctor_looks_at_a_far_run(far: Far) -> None:
+    """At its space, its newest checkpoint, its sessions; it reads no pack."""
+    credentials = far.words[1] if far.words else None
+    findings = list(QUESTIONS["run"](Asked(where=f"{far.where}/digits", credentials=credentials, seconds=10)))
+    assert not [finding for finding in findings if finding.wrong]
+    assert [finding.about for finding in findings] == [
+        *["remote"] * 2,
+        "run",
+        *["checkpoint"] * 2,
+        *["session"] * 2,
+    ]
+    if far.server is not None:
+        packs = [item.id for item in _inside(far.server, "a/runs/digits/packs")]
+        assert not [path for path in downloads(far.server) if any(pack in path for pack in packs)]
+
+
 def test_a_bucket_that_is_not_there_is_one_line(call: Call, s3_url: str) -> None:
     """It is no empty folder, and no traceback."""
     answer = call("ls", "s3://no-such-bucket/runs")
@@ -271,6 +288,11 @@ def test_a_password_in_a_url_is_not_shown(call: Call) -> None:
         assert answer.status == 1
         assert "password" not in answer.err
         assert "nowhere/runs" in answer.err
+    for where in ("s3://key:password@bucket/runs", "gs://key:pass/password@bucket", "s3://password@bucket/runs"):
+        answer = call("ls", where)
+        assert answer.status == 1
+        assert "password" not in answer.err
+        assert "holds no keys" in answer.err
 
 
 @pytest.mark.parametrize("words", [["ls"], ["show"], ["history"], ["metrics"]], ids=" ".join)
@@ -436,9 +458,11 @@ def test_drive_without_a_folder_is_the_usual_one(google: DriveServer, robot: Pat
     assert json.loads(answer.out)["runs"][0]["folder"] == "drive:colab_resume/run"
 
 
-@pytest.mark.parametrize("verb", [verb for verb in COMMANDS if verb != "demo"])
+@pytest.mark.parametrize("verb", [verb for verb in COMMANDS if verb not in ("demo", "doctor")])
 def test_only_drive_takes_credentials(call: Call, digits: Path, verb: str, tmp_path: Path) -> None:
-    """A key that would not be used is a mistake, and said to be one; every command has the option."""
+    """A key that would not be used is a mistake, and said to be one; every command has the option.
+
+    The doctor's page says it as well, and goes on."""
     more = [tmp_path / "m.pt"] if verb == "export" else []
     for where in (digits, "s3://bucket/runs", "memory://runs"):
         answer = call(verb, where, *more, "--credentials", "key.json")

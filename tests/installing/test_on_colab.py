@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
-import sys
 import zipfile
 from email.message import Message
 from email.parser import Parser
@@ -16,25 +13,10 @@ from installing.colab_environment import ColabEnvironment, packages
 
 import colab_resume
 
-PROJECT = Path(__file__).parents[2]
 FOR_DEVELOPERS = {"bench", "demo", "test"}
 """Extras that nobody asks for on Colab."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("wheel")]
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ours, built as for a release, from a copy: a build leaves files beside what it builds from."""
-    copy = tmp_path_factory.mktemp("source")
-    shutil.copytree(PROJECT / "colab_resume", copy / "colab_resume", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(PROJECT / name, copy)
-    made = tmp_path_factory.mktemp("wheel")
-    options = ("--quiet", "--no-index", "--no-deps", "--no-build-isolation", "--wheel-dir", str(made))
-    subprocess.run([sys.executable, "-m", "pip", "wheel", *options, str(copy)], check=True)
-    (found,) = made.iterdir()
-    return found
 
 
 @pytest.fixture(scope="module")
