@@ -54,6 +54,10 @@ check: .venv/.test-ready ## lint, format and types
 bench: .venv/.bench-ready ## what saving costs, measured beside the others
 	$(BIN)/python -m benchmarks
 
+.PHONY: docs
+docs: .venv/.docs-ready ## the documentation as a site, in build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 .PHONY: clean
 clean: ## remove .venv, caches and build output
 	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
@@ -66,10 +70,14 @@ $(BIN)/python:
 	$(INSTALL) --editable ".[demo]"
 	@touch $@
 
-# The test extra contains the demo extra.
+.venv/.docs-ready: $(BIN)/python pyproject.toml constraints.txt
+	$(INSTALL) --editable ".[docs]"
+	@touch $@
+
+# The test extra contains the demo and the docs extra.
 .venv/.test-ready: $(BIN)/python pyproject.toml constraints.txt .venv/.torchvision-ready .venv/.colab-ready .venv/.notebook6-ready .venv/.tensorflow-ready .venv/.jax-ready .venv/.skorch-ready
 	$(INSTALL) --editable ".[test]"
-	@touch $@ .venv/.demo-ready
+	@touch $@ .venv/.demo-ready .venv/.docs-ready
 
 # The bench extra contains the test extra, and the tools that colab_resume is measured beside.
 .venv/.bench-ready: .venv/.test-ready

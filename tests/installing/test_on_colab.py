@@ -13,7 +13,7 @@ from installing.colab_environment import ColabEnvironment, packages
 
 import colab_resume
 
-FOR_DEVELOPERS = {"bench", "demo", "test"}
+FOR_DEVELOPERS = {"bench", "demo", "docs", "test"}
 """Extras that nobody asks for on Colab."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("wheel")]
