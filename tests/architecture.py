@@ -21,6 +21,7 @@ __all__ = [
     "Module",
     "NETWORK",
     "PACKAGE",
+    "STATIONS",
     "complaints",
     "complaints_about_tree",
     "modules_of",
