@@ -7,9 +7,15 @@ import re
 import shlex
 import subprocess
 import sys
+import warnings
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
+import trainings  # noqa: F401 - warms torch up, so that forked processes start quickly and use one thread
+from vm import live
 
 import colab_resume
 
@@ -22,6 +28,12 @@ EXACTNESS = (ROOT / "docs" / "exactness.md").read_text()
 
 def _blocks(kind: str, text: str = README) -> list[str]:
     return re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL)
+
+
+def test_each_block_of_python_is_one_that_is_run() -> None:
+    """By a word that only one test looks for; a new block needs a new test."""
+    words = ('setup("points")', "TrainingArguments", "YOLO", "run.check(", "import keras")
+    assert [[word for word in words if word in block] for block in _blocks("python")] == [[word] for word in words]
 
 
 @pytest.mark.slow
@@ -62,7 +74,7 @@ def test_the_example_of_a_folder_is_brought_back(tmp_path: Path, monkeypatch: py
         (tmp_path / vm).mkdir()
         monkeypatch.chdir(tmp_path / vm)
         run = colab_resume.setup("yolo", store=tmp_path / vm / "store", remote=tmp_path / "drive")
-        exec(_blocks("python")[1], {"run": run, "YOLO": YOLO})
+        exec(next(block for block in _blocks("python") if "YOLO" in block), {"run": run, "YOLO": YOLO})
     assert began == [("yolo11n.pt", False), (str(tmp_path / "second/runs/detect/train/weights/last.pt"), True)]
 
 
@@ -81,6 +93,61 @@ def test_the_example_with_keras_runs_and_runs_again(tmp_path: Path) -> None:
         said.append(done.stdout)
     assert "Epoch 10/10" in said[0]
     assert "fit 1 is done: 10 of 10 epochs" in said[1]
+
+
+@pytest.mark.slow
+def test_the_example_with_a_trainer_runs_and_runs_again(tmp_path: Path) -> None:
+    """The first time it trains, the second time, on a new VM, it gives what it gave and trains nothing."""
+    block = next(block for block in _blocks("python") if "TrainingArguments" in block)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from frameworks.transformers_trainer.parts import Net, Rows
+        from transformers import Trainer, TrainingArguments
+
+        names = {"Net": Net, "Rows": Rows, "Trainer": Trainer, "TrainingArguments": TrainingArguments}
+        ends = []
+        for vm in ("first", "second"):
+            (tmp_path / vm).mkdir()
+            status, end = live(partial(_trained, block, tmp_path / vm, names))
+            assert status == 0
+            ends.append(end)
+    assert ends[0]["restored"] is None
+    assert ends[1] == {**ends[0], "restored": ends[0]["step"]}
+    assert ends[0]["step"] == 18
+
+
+def _trained(block: str, vm: Path, names: dict[str, Any]) -> Any:
+    os.chdir(vm)
+    names |= {"colab_resume": colab_resume, "model": names["Net"](), "data": names["Rows"]()}
+    options = f"store={str(vm)!r}, remote={str(vm.parent / 'drive')!r}"
+    exec(block.replace('setup("finetune"', f'setup("finetune", {options}'), names)
+    weights = [value.double().sum().item() for value in names["model"].state_dict().values()]
+    status = names["run"].status()
+    return {"restored": status.restored, "step": status.step, "weights": weights}
+
+
+@pytest.mark.slow
+def test_logs_of_ones_own_are_what_they_were(tmp_path: Path) -> None:
+    """The first of the blocks about logs in docs/exactness.md: a table goes on on a new VM, and has each line once."""
+    block, _ = _blocks("py", EXACTNESS)
+    from torch.utils.tensorboard import SummaryWriter
+
+    for vm in ("first", "second"):
+        (tmp_path / vm).mkdir()
+        status, text = live(partial(_logged, block, tmp_path / vm, SummaryWriter))
+        assert (status, text) == (0, "01234" if vm == "first" else "0123456789")
+
+
+def _logged(block: str, vm: Path, writer: Any) -> str:
+    os.chdir(vm)
+    run = colab_resume.setup("logs", store=vm, remote=vm.parent / "drive")
+    model = torch.nn.Linear(2, 1)
+    names = {"run": run, "model": model, "opt": torch.optim.SGD(model.parameters()), "SummaryWriter": writer}
+    exec(block, names)
+    for step in run.steps(5 if vm.name == "first" else 10):
+        names["table"].write(str(step))
+    run.finish()
+    return Path("log.csv").read_text()
 
 
 def test_every_command_it_shows_exists_and_every_command_is_shown() -> None:
@@ -104,8 +171,16 @@ def test_the_make_targets_it_shows_exist() -> None:
 def test_every_link_leads_somewhere() -> None:
     """Documents that are named are there."""
     for document in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]:
-        for link in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
-            assert (document.parent / link).exists(), f"{document.name} links to {link}"
+        for link, anchor in re.findall(r"\]\(([^)#:]*)(#[^)]+)?\)", document.read_text()):
+            there = document.parent / link if link else document
+            assert there.exists(), f"{document.name} links to {link}"
+            assert not anchor or anchor in _anchors(there), f"{document.name} links to {link}{anchor}"
+
+
+def _anchors(document: Path) -> set[str]:
+    """As GitHub makes them of headings."""
+    headings = re.findall(r"^#+ (.*)$", document.read_text(), re.MULTILINE)
+    return {"#" + re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.slow
