@@ -41,7 +41,7 @@ test: check ## check, then every test
 	$(PYTEST)
 
 .PHONY: quick
-quick: .venv/.test-ready ## the tests that are not slow: under a minute
+quick: .venv/.test-ready ## the tests that are not slow: a few minutes
 	$(PYTEST) -m "not slow"
 
 .PHONY: check
