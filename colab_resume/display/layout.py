@@ -103,12 +103,13 @@ def _shared(seconds: Sequence[float], least: Sequence[float], room: float) -> li
     while True:
         free = room - sum(least[number] for number in small)
         total = sum(one for number, one in enumerate(seconds) if number not in small)
-        scale = free / total if total > 0 else 0.0
-        more = {number for number, one in enumerate(seconds) if one * scale < least[number]} - small
+        # In this order: a room divided by next to nothing has no number.
+        shares = [one / total * free if total > 0 else 0.0 for one in seconds]
+        more = {number for number, share in enumerate(shares) if share < least[number]} - small
         if not more:
             break
         small |= more
     if total > 0:
-        return [least[number] if number in small else one * scale for number, one in enumerate(seconds)]
+        return [least[number] if number in small else share for number, share in enumerate(shares)]
     # Nobody lived long enough to be measured: all are equal.
     return [one * room / sum(least) for one in least]

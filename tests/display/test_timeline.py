@@ -14,7 +14,7 @@ from typing import get_args
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from colab_resume.display.layout import rows_of
@@ -182,6 +182,7 @@ def any_life(draw: st.DrawFn) -> Life:
 
 
 @given(lives=st.lists(any_life(), max_size=45), now=TIMES)
+@example(lives=[Life(session="a", began=0.0, last_sign=0.0), Life(session="b", began=0.0, last_sign=2.2e-308)], now=0.0)
 def test_everything_fits_and_nothing_is_too_small(lives: list[Life], now: float) -> None:
     """Whatever the clocks say: each row is filled, each session at least 8 px at 400, and the picture is one."""
     rows = rows_of(lives, now)
