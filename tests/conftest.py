@@ -12,18 +12,26 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-# Stand-ins for Drive and for buckets, whatever waits for them, and frameworks: most of these tests are short, all
-# together are not.
+# Stand-ins for Drive and for buckets, whatever waits for them, frameworks, and lives that end: most of these tests are
+# short, all together are not.
 _SLOW_TOGETHER = (
+    "checking/test_in_place.py",
+    "checking/test_mistakes.py",
     "cli/test_remotes.py",
     "drive_server",
     "drivefs",
     "folders",
     "frameworks",
+    "kills",
+    "matrix",
     "reliability",
     "remotes/drive_api",
     "remotes/test_drive_mount.py",
     "remotes/test_filesystem.py",
+    "run/test_exact.py",
+    "run/test_logs.py",
+    "test_readme.py",
+    "training/capture",
 )
 
 IN_CI = os.environ.get("CI") == "true"
@@ -32,6 +40,7 @@ IN_CI = os.environ.get("CI") == "true"
 settings.register_profile(
     "colab_resume", deadline=None, derandomize=IN_CI, suppress_health_check=[HealthCheck.too_slow]
 )
+settings.register_profile("quick", settings.get_profile("colab_resume"), max_examples=20)
 settings.load_profile("colab_resume")
 
 
