@@ -46,7 +46,7 @@ if FAST:
     model = LlamaForCausalLM(LlamaConfig(vocab_size=256, max_position_embeddings=LENGTH, **sizes))
 else:
     tokens = AutoTokenizer.from_pretrained(MODEL)(text)["input_ids"]
-    model = AutoModelForCausalLM.from_pretrained(MODEL)
+    model = AutoModelForCausalLM.from_pretrained(MODEL).float()
 
 pieces = torch.tensor(tokens[: len(tokens) // LENGTH * LENGTH]).reshape(-1, LENGTH)[:TEXTS]
 loader = DataLoader(pieces, batch_size=8, shuffle=True)
