@@ -1,5 +1,5 @@
 # %% [markdown]
-# # A training that survives its machine
+# # Start here: a training that survives its machine
 #
 # Colab may take the machine away at any second. This notebook learns handwritten digits in about ten seconds, and you
 # can stop it wherever you like: run all cells again, and it goes on **bit for bit** as if nothing had happened. The
@@ -8,12 +8,12 @@
 # %%
 from pathlib import Path
 
-ON_COLAB = Path("/var/colab/hostname").exists()
-REMOTE: str | None = "my_drive"  # what is saved here survives the machine
+EPOCHS = 20  # @param {type:"integer"}
 
-if ON_COLAB:
+REMOTE = "my_drive"  # what is saved here survives the machine
+if Path("/var/colab/hostname").exists():
     # %pip install -q colab-resume
-    REMOTE = None  # Google Drive, which `setup` mounts
+    REMOTE = "/content/drive/MyDrive/colab_resume"
 
 # %% [markdown]
 # `setup` mounts Google Drive (allow it in the window that opens), looks for the newest checkpoint of the run called
@@ -35,7 +35,6 @@ from sklearn.datasets import load_digits
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-EPOCHS = 20
 torch.manual_seed(0)
 
 pixels, labels = load_digits(return_X_y=True)
@@ -136,3 +135,9 @@ print(f"finished at step {points[-1].step}, saved: {run.status().place}")
 #   `enumerate(run.batches(loader))` counts from 0. There may even be no batch left: after the inner loop, use nothing
 #   that only its body sets (here `loss`).
 # - "Bit for bit" holds on the same kind of hardware, with deterministic kernels.
+#
+# ## What next
+#
+# The other notebooks show the same for what you may have already: 2 an image classifier, 3 Faster R-CNN, 4 Keras,
+# 5 Hugging Face's Trainer, 6 LoRA, 7 any script that writes checkpoints. Number 8 kills a training itself, and compares
+# what comes out.
