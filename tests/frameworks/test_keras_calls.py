@@ -273,6 +273,26 @@ def test_a_path_set_anew_stays_as_the_code_says(tmp_path: Path) -> None:
     assert _lived(life, tmp_path, vm="two") == [str(tmp_path / "two" / "b.weights.h5"), True]
 
 
+def test_all_cells_may_run_again_in_the_same_kernel(tmp_path: Path) -> None:
+    """The model is made anew then, and Keras has counted its names on."""
+
+    def life(scene: Scene, *, fails: bool) -> Any:
+        breaks = [_fails_once_at(7, _interrupt, scene)] if fails else []
+        for again in range(1 + fails):
+            scene.histories.clear()
+            scene.setup()
+            model = scene.model()
+            try:
+                scene.fit(model, X, Y, batch_size=8, callbacks=breaks)
+            except KeyboardInterrupt:
+                assert not again
+        found = scene.end(model)["end"]
+        return [found["weights"], found["histories"][-1][:2], found["records"]]
+
+    left, whole = (_lived(lambda scene: life(scene, fails=fails), tmp_path / str(fails)) for fails in (True, False))  # noqa: B023
+    assert left == whole
+
+
 def test_the_checkpoint_of_the_best_epoch_is_kept(tmp_path: Path) -> None:
     """However many steps and epochs come after it."""
 

@@ -102,4 +102,5 @@ def _difference(now: Any, then: Mapping[str, Any]) -> str:
 
 
 def _plain(path: str) -> str:
-    return re.sub(r"_\d+(?=/|$)", "", path)
+    # An optimizer's variables have whole paths for names, joined by underscores.
+    return re.sub(r"_\d+(?=[_/]|$)", "", path)
