@@ -17,6 +17,8 @@ from hypothesis import HealthCheck, settings
 _SLOW_TOGETHER = (
     "checking/test_in_place.py",
     "checking/test_mistakes.py",
+    "checkpoints/test_power_cut.py",
+    "checkpoints/test_recycling.py",
     "cli/test_remotes.py",
     "drive_server",
     "drivefs",
@@ -28,6 +30,7 @@ _SLOW_TOGETHER = (
     "remotes/drive_api",
     "remotes/test_drive_mount.py",
     "remotes/test_filesystem.py",
+    "run/test_drawn_ahead.py",
     "run/test_exact.py",
     "run/test_logs.py",
     "test_readme.py",
