@@ -10,7 +10,7 @@ Each byte is read once: what proves a pack puts its tensors into the memory in w
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,14 +30,17 @@ from .checkpoints.parts import parts_of
 from .checkpoints.store import Store
 from .checkpoints.tensors import RestoredTensors, fits
 from .durable import write_durably
-from .errors import CheckpointError, DamagedCheckpoint, NoGoodCheckpoint
-from .remotes import Remote
+from .errors import CheckpointError, DamagedCheckpoint, NoGoodCheckpoint, NotThere
+from .remotes import Entry, Remote
 from .training.journal import Mark, journal_parent
 
 __all__ = ["Progress", "Restored", "Search", "find"]
 
 _FROM_DISK, _FROM_REMOTE = 2, 4
 """Packs at a time: each needs a core to be proved, and more do not make a disk faster; a network has gaps to fill."""
+
+_LOOKS = 5
+"""As often a run is looked at whose checkpoints are let go while they are fetched."""
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 """Opened with what is being done and the bytes in all; what it gives is told how many bytes more are done."""
@@ -89,19 +92,10 @@ def find(
     are checkpoints and none is good; `CheckpointError` if one is of a later format.
     """
     begin = time.perf_counter()
-    search = Search()
-    source = _Source(remote) if remote is not None else None
-    search.on_remote = sum(entry.size for entry in source.catalog.packs.values()) if source is not None else 0
-    candidates = _candidates(store, source, search)
-    search.generation = max((manifest.generation for manifest in candidates), default=0)
-    for manifest in candidates:
-        try:
-            tensors = RestoredTensors(manifest, store.pack_path, keep=fits(manifest, room()))
-            _make_good(store, source, manifest, tensors, progress)
-            search.good = Restored(manifest, store, tensors)
-        except CheckpointError as error:
-            search.set_aside[manifest.name] = error.what
-        else:
+    for _ in range(_LOOKS):
+        source = _Source(remote) if remote is not None else None
+        search = _first_good(store, source, progress, room)
+        if source is None or not source.lets_go(search.set_aside):
             break
     if search.good is None and search.set_aside:
         raise NoGoodCheckpoint(
@@ -114,6 +108,23 @@ def find(
     if search.good is not None and source is not None:
         source.fetch_journals(store, Mark.from_json(search.good.manifest.journal))
     search.seconds = time.perf_counter() - begin
+    return search
+
+
+def _first_good(store: Store, source: _Source | None, progress: Progress, room: Callable[[], int]) -> Search:
+    search = Search()
+    search.on_remote = sum(entry.size for entry in source.catalog.packs.values()) if source is not None else 0
+    candidates = _candidates(store, source, search)
+    search.generation = max((manifest.generation for manifest in candidates), default=0)
+    for manifest in candidates:
+        try:
+            tensors = RestoredTensors(manifest, store.pack_path, keep=fits(manifest, room()))
+            _make_good(store, source, manifest, tensors, progress)
+            search.good = Restored(manifest, store, tensors)
+        except CheckpointError as error:
+            search.set_aside[manifest.name] = error.what
+        else:
+            break
     return search
 
 
@@ -169,10 +180,18 @@ class _Source:
         entry = self.catalog.packs.get(pack)
         return entry is not None and entry.size == info.size
 
+    def lets_go(self, set_aside: Collection[str]) -> bool:
+        """Whether one of these was there, and is not any more: the session that is taken over still makes new ones."""
+        gone = self.catalog.manifests.keys() & set_aside
+        return bool(gone) and not gone <= {_name(entry) for entry in self.remote.list("checkpoints")}
+
     def manifest_bytes(self, name: str) -> bytes:
-        """As written, with members that a later version may have added."""
+        """As written, with members that a later version may have added; `DamagedCheckpoint` if it is gone."""
         sink = BytesIO()
-        self.remote.get(f"checkpoints/{name}.json", sink)
+        try:
+            self.remote.get(f"checkpoints/{name}.json", sink)
+        except NotThere as error:
+            raise DamagedCheckpoint(error.what, hint=error.hint) from error
         return sink.getvalue()
 
     def fetch_journals(self, store: Store, newest: Mark) -> None:
@@ -187,6 +206,10 @@ class _Source:
             if size > (path.stat().st_size if path.exists() else 0):
                 write_durably(path, partial(self.remote.get, f"journal/{name}"))
             mark = journal_parent(path)
+
+
+def _name(entry: Entry) -> str:
+    return entry.name.rpartition("/")[2].removesuffix(".json")
 
 
 def _unusable(pack: str, why: str) -> DamagedCheckpoint:

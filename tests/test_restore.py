@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 import torch
@@ -92,9 +92,9 @@ def test_every_byte_is_read_once(store: Store) -> None:
     assert size <= reads.bytes < size + MB // 10
 
 
-def sent(store: Store, manifest: Manifest) -> MemoryRemote:
-    """A remote that has this checkpoint."""
-    remote = MemoryRemote()
+def sent(store: Store, manifest: Manifest, remote: MemoryRemote | None = None) -> MemoryRemote:
+    """A remote that has this checkpoint, or this one by now."""
+    remote = remote or MemoryRemote()
     for pack in manifest.packs:
         remote.put(f"packs/{pack}", BytesSource(store.pack_path(pack).read_bytes()))
     data = store.manifest_path(manifest.name).read_bytes()
@@ -108,6 +108,38 @@ def new_vm(tmp_path: Path) -> Iterator[Store]:
     opened = Store(tmp_path / "new", session="bbbbbb")
     yield opened
     opened.close()
+
+
+class Moving(MemoryRemote):
+    """Another session still works on the run: when a pack is asked for first, it has made way for a newer one."""
+
+    def __init__(self, store: Store, old: Manifest, new: Manifest) -> None:
+        super().__init__()
+        self._store = store
+        self._old = old
+        self._new = new
+        self.moves = 1
+
+    def get(self, name: str, sink: BinaryIO, offset: int = 0) -> None:
+        if self.moves and name.startswith("packs/"):
+            self.moves -= 1
+            for gone in (f"checkpoints/{self._old.name}.json", *(f"packs/{pack}" for pack in self._old.packs)):
+                self.delete(gone)
+            sent(self._store, self._new, self)
+        super().get(name, sink, offset)
+
+
+def test_what_is_let_go_meanwhile_is_not_taken_for_damaged(store: Store, new_vm: Store) -> None:
+    """The newest is looked for once more; an older one that stays for good is not what the training was at."""
+    tagged, old, new = (save(store, step, v=("values", values(step))) for step in (1, 2, 3))
+    remote = Moving(store, old, new)
+    sent(store, tagged, remote)
+    sent(store, old, remote)
+    found = look(new_vm, remote)
+    assert not remote.moves
+    assert found.set_aside == {}
+    assert found.good is not None
+    assert found.good.manifest.step == 3
 
 
 def test_what_is_downloaded_is_not_read_back(store: Store, new_vm: Store) -> None:
