@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 from keras.src import backend
 from keras.src.backend.common import global_state
 from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR, global_seed_generator
@@ -73,8 +72,8 @@ def _taken(variable: Any) -> dict[str, Any]:
 def _value(variable: Any) -> Any:
     if backend.backend() == "torch":
         return variable.value.detach()
-    # A copy: JAX may give its own memory, which the next step is allowed to write to.
-    return as_stored(np.array(backend.convert_to_numpy(variable)))
+    # On the CPU JAX gives its own memory; as long as somebody has that, no step writes to it.
+    return as_stored(backend.convert_to_numpy(variable))
 
 
 def _group_differences(group: str, now: Sequence[Any], then: Sequence[Mapping[str, Any]]) -> list[str]:
