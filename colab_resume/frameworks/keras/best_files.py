@@ -7,7 +7,7 @@ where the callback would write it now. It is read when it has changed, for Keras
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,40 +15,17 @@ import numpy as np
 import torch
 from keras.callbacks import ModelCheckpoint
 
-from ...training.data.attached import Attached
 from .. import files
+from .belongings import Belonging
 
-__all__ = ["BestFiles"]
-
-
-class BestFiles:
-    """Those of all callbacks of a model's fits."""
-
-    def __init__(self) -> None:
-        self._known: Attached[_BestFile] = Attached()
-
-    def meet(self, callbacks: Iterable[Any]) -> None:
-        """A `fit` is about to begin with these."""
-        for callback in callbacks:
-            if _writes_the_best(callback) and self._known.get(callback) is None:
-                self._known.set(callback, _BestFile(callback))
-
-    def taken(self, callbacks: Iterable[Any]) -> list[dict[str, Any]]:
-        """The file of each, by its name."""
-        return [file.taken() for file in self._of(callbacks)]
-
-    def put(self, saved: Iterable[Mapping[str, Any]], callbacks: Iterable[Any]) -> None:
-        """Make the files, unless they are there."""
-        for file, its in zip(self._of(callbacks), saved, strict=False):
-            file.put(its)
-
-    def _of(self, callbacks: Iterable[Any]) -> Iterator[_BestFile]:
-        return (file for callback in callbacks if (file := self._known.get(callback)) is not None)
+__all__ = ["best_file_of"]
 
 
-def _writes_the_best(callback: Any) -> bool:
-    is_one = isinstance(callback, ModelCheckpoint) and callback.save_best_only
-    return is_one and "://" not in callback.filepath and "{" not in str(Path(callback.filepath).parent)
+def best_file_of(callback: Any) -> Belonging | None:
+    """That of a ModelCheckpoint which keeps the best one, in a folder of this machine's disk whose name is known."""
+    if not isinstance(callback, ModelCheckpoint) or not callback.save_best_only or "://" in callback.filepath:
+        return None
+    return None if "{" in str(Path(callback.filepath).parent) else _BestFile(callback)
 
 
 class _BestFile:
@@ -69,6 +46,7 @@ class _BestFile:
         callback._should_save_model = noting
 
     def taken(self) -> dict[str, Any]:
+        """Its name and its bytes, if there is one."""
         path = self._path
         if path is None or not path.is_file() or not path.stat().st_size:
             return {"name": None, "content": None}
@@ -79,6 +57,7 @@ class _BestFile:
         return {"name": path.name, "content": self._read[1]}
 
     def put(self, saved: Mapping[str, Any]) -> None:
+        """Make it, unless it is there."""
         if saved["name"] is not None:
             self._path = files.inside(Path(self._callback.filepath).parent, saved["name"])
             files.put(self._path, saved["content"])

@@ -7,7 +7,7 @@ another name now. What a `fit` writes of the model when it begins, it writes onc
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,37 +15,17 @@ from uuid import uuid4
 from keras.callbacks import TensorBoard
 
 from ...errors import DamagedCheckpoint
-from ...training.data.attached import Attached
 from ...training.objects.grown import GrowingFile
 from ...training.objects.logs import leads_out
+from .belongings import Belonging
 
-__all__ = ["Boards"]
+__all__ = ["board_of"]
 
 
-class Boards:
-    """Those of all callbacks of a model's fits."""
-
-    def __init__(self) -> None:
-        self._known: Attached[_Board] = Attached()
-
-    def meet(self, callbacks: Iterable[Any]) -> None:
-        """A `fit` is about to begin with these."""
-        for callback in callbacks:
-            is_here = isinstance(callback, TensorBoard) and "://" not in callback.log_dir
-            if is_here and self._known.get(callback) is None:
-                self._known.set(callback, _Board(callback))
-
-    def taken(self, callbacks: Iterable[Any]) -> list[dict[str, Any]]:
-        """What is in the files of each."""
-        return [board.taken() for board in self._of(callbacks)]
-
-    def put(self, saved: Iterable[Mapping[str, Any]], callbacks: Iterable[Any]) -> None:
-        """Let the files hold what they held; those that were begun later are gone."""
-        for board, its in zip(self._of(callbacks), saved, strict=False):
-            board.put(its)
-
-    def _of(self, callbacks: Iterable[Any]) -> Iterator[_Board]:
-        return (board for callback in callbacks if (board := self._known.get(callback)) is not None)
+def board_of(callback: Any) -> Belonging | None:
+    """That of a TensorBoard callback which writes to this machine's disk."""
+    is_here = isinstance(callback, TensorBoard) and "://" not in callback.log_dir
+    return _Board(callback) if is_here else None
 
 
 class _Board:
@@ -58,6 +38,7 @@ class _Board:
         callback._summary_module = _Marking(callback.summary, self)
 
     def taken(self) -> dict[str, Any]:
+        """What is in the files."""
         for writer in self._callback._writers.values():
             writer.flush()
         self._files = {path: self._files.get(path) or GrowingFile(path) for path in self._own()}
@@ -65,6 +46,7 @@ class _Board:
         return {"mark": self.mark, "files": files}
 
     def put(self, saved: Mapping[str, Any]) -> None:
+        """Let the files hold what they held; those that were begun later are gone."""
         if lines := leads_out(saved["files"]):
             raise DamagedCheckpoint("; ".join(lines), hint="use an older checkpoint")
         for writer in self._callback._writers.values():

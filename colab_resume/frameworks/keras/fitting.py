@@ -21,8 +21,9 @@ from ...training.data.attached import Attached
 from ..host import Host
 from . import variables
 from .asked import Asked, asked
-from .best_files import BestFiles
-from .boards import Boards
+from .belongings import Belongings
+from .best_files import best_file_of
+from .boards import board_of
 from .callbacks import Memories, lean
 from .feeding import Feed, feed_for
 from .steps import Ends, Steps, guided
@@ -47,8 +48,8 @@ class Fitting:
         self._fit: Callable[..., Any] = model.fit
         self._over: list[dict[str, Any]] = []
         self._memories = Memories()
-        self._boards = Boards()
-        self._best_files = BestFiles()
+        self._boards = Belongings(board_of)
+        self._best_files = Belongings(best_file_of)
         self._calls = 0
         self._now: _Now | None = None
         self._saved: Mapping[str, Any] | None = None
@@ -174,7 +175,7 @@ class _Now:
     """What is known of one `fit` besides the model."""
 
     def __init__(
-        self, feed: Feed, callbacks: list[Any], memories: Memories, boards: Boards, best_files: BestFiles
+        self, feed: Feed, callbacks: list[Any], memories: Memories, boards: Belongings, best_files: Belongings
     ) -> None:
         self._feed = feed
         self._callbacks = callbacks
