@@ -72,6 +72,14 @@ class Story:
             assert status == (KILLED if death else 0), (death, status, self._stem.why())
         return found
 
+    def survives(self, scene: str, deaths: Sequence[Any]) -> None:
+        """Killed at these of its moments it ends like one that never was, and what runs again comes out the same."""
+        unkilled = self.tell(scene, every=1000)
+        assert all(death in unkilled["moments"] for death in deaths), unkilled["moments"]
+        found = self.tell(scene, deaths)
+        assert found["end"] == unkilled["end"]
+        assert "first difference" not in found["replay"]
+
     def live(self, scene: str, *, remote: str = "drive", store: str = "", **life: Any) -> tuple[int, Any]:
         """One life on a VM of its own, unless it has the disk of another one."""
         self._lives += 1

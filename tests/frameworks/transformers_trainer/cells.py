@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import signal
-from functools import partial
 from typing import Any
 
-from frameworks.transformers_trainer.parts import Net, Rows
 from frameworks.transformers_trainer.training import Life, ended, made, trainer_of
-from transformers import Trainer, TrainerCallback, TrainingArguments
+from transformers import TrainerCallback
 from transformers.integrations import TensorBoardCallback
 
-import colab_resume
 from colab_resume.errors import StateMismatch, UsageError
 
-__all__ = ["as_shown", "fails_once", "logs_later", "refused", "resumes_elsewhere", "stopped_once", "trains_twice"]
+__all__ = ["fails_once", "logs_later", "refused", "resumes_elsewhere", "stopped_once", "trains_twice"]
 
 
 class Once(TrainerCallback):
@@ -93,18 +90,3 @@ def refused(life: Life) -> str:
     except (UsageError, StateMismatch) as error:
         return str(error)
     return "trained"
-
-
-def as_shown(code: str, life: Life) -> int:
-    """Run code that knows a model and data, and has a place to save at; the number of steps of its training."""
-    place = f'"finetune", store={life.store!r}, remote={life.remote!r}'
-    quiet = partial(TrainingArguments, use_cpu=True, disable_tqdm=True, dataloader_pin_memory=False, report_to="none")
-    names = {
-        "colab_resume": colab_resume,
-        "Trainer": Trainer,
-        "TrainingArguments": quiet,
-        "model": Net(),
-        "data": Rows(),
-    }
-    exec(code.replace('"finetune"', place).replace('"out"', repr(f"{life.store}-out")), names)
-    return int(names["trainer"].state.global_step)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -115,12 +113,3 @@ def test_a_place_of_its_own_to_resume_from_is_refused(cells: ModuleType, story: 
     life = story.life()
     _, said = live(lambda: cells.resumes_elsewhere(life))
     assert "the run knows where to go on" in said
-
-
-@pytest.mark.slow
-def test_the_readme_shows_what_works(cells: ModuleType, story: Story) -> None:
-    """Run on two VMs in turn."""
-    blocks = re.findall(r"```python\n(.*?)```", (Path(__file__).parents[3] / "README.md").read_text(), re.DOTALL)
-    block = next(block for block in blocks if "TrainingArguments" in block)
-    for life in (story.life(), story.life()):
-        assert live(lambda life=life: cells.as_shown(block, life)) == (0, 18)
