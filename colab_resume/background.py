@@ -1,8 +1,11 @@
-"""How a thread that works beside the training steps back: the disk serves it when nobody else wants it.
+"""Threads that work beside the training: how they end, and how they step back.
 
-Its niceness stays as it is, on purpose. Python runs one thread at a time: one that is seldom given the processor while
-it holds the interpreter keeps the training waiting, for a second and more where 20 ms would do (`python -m benchmarks
---only niceness`). What is heavy here (copies, digests, the disk) is done without the interpreter, and is little.
+The disk serves them when nobody else wants it.
+
+Their niceness stays as it is, on purpose. Python runs one thread at a time: one that is seldom given the processor
+while it holds the interpreter keeps the training waiting, for a second and more where 20 ms would do
+(`python -m benchmarks --only niceness`). What is heavy here (copies, digests, the disk) is done without the
+interpreter, and is little.
 """
 
 from __future__ import annotations
@@ -10,13 +13,44 @@ from __future__ import annotations
 import ctypes
 import platform
 import sys
+import threading
+from collections.abc import Callable
+from typing import Any
 
-__all__ = ["step_back"]
+__all__ = ["BackgroundThread", "step_back"]
 
 # Neither Python nor the C library has a function for it. https://man7.org/linux/man-pages/man2/ioprio_set.2.html
 _NUMBERS = {"x86_64": 251, "aarch64": 30}
 _CALLING_THREAD = (1, 0)
 _IDLE = 3 << 13
+
+
+class BackgroundThread(threading.Thread):
+    """A daemon thread that can be waited for again after Ctrl-C has ended the waiting.
+
+    Up to Python 3.12 a thread whose `join` was interrupted counts as ended while it still runs, and the next `join`
+    returns at once: https://github.com/python/cpython/issues/90882.
+    """
+
+    def __init__(self, target: Callable[..., object], *args: Any, name: str) -> None:
+        super().__init__(target=target, args=args, name=name, daemon=True)
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        """Do it."""
+        try:
+            super().run()
+        finally:
+            self._over.set()
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until it has ended; `is_alive` says whether it has."""
+        if not self.is_alive() or self._over.wait(timeout):
+            super().join()
+
+    def is_alive(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self in threading.enumerate()  # not in a forked child, where it is missing
 
 
 def step_back() -> None:

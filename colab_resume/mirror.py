@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from .background import step_back
+from .background import BackgroundThread, step_back
 from .checkpoints.manifest import Manifest
 from .checkpoints.replica import HEARTBEAT_SECONDS, Replica
 from .errors import ColabResumeError, NotSafe, RemoteUnavailable
@@ -98,7 +98,7 @@ class Mirror:
         self._looked = 0
         self._error: ColabResumeError | None = None
         self._closing = False
-        self._thread = threading.Thread(target=self._work, name="colab_resume-mirror", daemon=True)
+        self._thread = BackgroundThread(self._work, name="colab_resume-mirror")
         self._thread.start()
 
     @property

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .background import step_back
+from .background import BackgroundThread, step_back
 from .checkpoints.manifest import Manifest
 from .checkpoints.store import Store
 from .errors import ColabResumeError
@@ -42,7 +42,7 @@ class Writer:
         self._condition = threading.Condition()
         self._draft: Draft | None = None
         self._closing = False
-        self._thread: threading.Thread | None = None
+        self._thread: BackgroundThread | None = None
         self.problem = ""
         self.disturbed = False
         """Whether the last draft's state had changed before it was copied, so that it was not written."""
@@ -59,7 +59,7 @@ class Writer:
                 raise RuntimeError("the writer is busy or closed")
             self._draft = draft
             if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="colab_resume-writer", daemon=True)
+                self._thread = BackgroundThread(self._work, name="colab_resume-writer")
                 self._thread.start()
             self._condition.notify_all()
 

@@ -122,6 +122,7 @@ DOORS = (
     Door("safetensors", "demo.training", "the same: it writes them"),
     Door("xxhash", "checkpoints.digest", "the only digest that costs next to nothing"),
     Door("tqdm", "display", "the bar of a terminal"),
+    Door("threading", "background", "what all threads that work beside the training have in common"),
     Door("threading", "writer", "owns the thread snapshot -> store"),
     Door("threading", "mirror", "owns the thread store -> remote"),
     Door("threading", "remotes.drive_api", "threads share a token, ids and what is remembered of folders and files"),

@@ -1,25 +1,29 @@
-"""Threads beside the training step back from the disk, and not from the processor."""
+"""Threads beside the training step back from the disk, and not from the processor; they can be waited for again."""
 
 from __future__ import annotations
 
 import ctypes
 import os
 import platform
+import signal
 import sys
 import threading
 from pathlib import Path
+from traceback import walk_stack
 
 import pytest
 
+from colab_resume.background import BackgroundThread
 from colab_resume.run import setup
 
-pytestmark = pytest.mark.skipif(
+_ONLY_HERE = pytest.mark.skipif(
     sys.platform != "linux" or platform.machine() != "x86_64", reason="asked by the number that this system gives it"
 )
 
 _IOPRIO_GET, _IDLE = 252, 3
 
 
+@_ONLY_HERE
 def test_writer_and_mirror_step_back(tmp_path: Path) -> None:
     """The disk serves them last; their niceness is the training's, since they hold the interpreter in turns with it."""
     run = setup("background", store=tmp_path / "store", remote=tmp_path / "drive")
@@ -33,3 +37,51 @@ def test_writer_and_mirror_step_back(tmp_path: Path) -> None:
     nice = os.getpriority(os.PRIO_PROCESS, 0)
     assert {os.getpriority(os.PRIO_PROCESS, number or 0) for number in threads.values()} == {nice}
     run.finish()
+
+
+def test_a_thread_is_waited_for_again_after_an_interrupt() -> None:
+    """Python 3.11 and 3.12 take it for ended then: https://github.com/python/cpython/issues/90882."""
+    go_on, ended = threading.Event(), threading.Event()
+
+    def work() -> None:
+        go_on.wait()
+        ended.set()
+
+    thread = BackgroundThread(work, name="colab_resume-test")
+    thread.start()
+    interrupt = threading.Thread(target=_interrupt_when_waiting)
+    interrupt.start()
+    with pytest.raises(KeyboardInterrupt):
+        thread.join()
+    interrupt.join()
+    assert thread.is_alive()
+    thread.join(0)
+    assert thread.is_alive()
+    go_on.set()
+    thread.join()
+    assert ended.is_set()
+    assert not thread.is_alive()
+
+
+def test_a_forked_child_does_not_wait_for_its_parents_thread() -> None:
+    """It is not there; a child that waits would wait for ever."""
+    go_on = threading.Event()
+    thread = BackgroundThread(go_on.wait, name="colab_resume-test")
+    thread.start()
+    child = os.fork()
+    if child == 0:
+        thread.join()
+        os._exit(int(thread.is_alive()))
+    assert os.waitpid(child, 0)[1] == 0
+    assert thread.is_alive()
+    go_on.set()
+    thread.join()
+
+
+def _interrupt_when_waiting() -> None:
+    """Ctrl-C for the main thread, as soon as it waits in `join`."""
+    main = threading.main_thread().ident
+    assert main is not None
+    while "join" not in (frame.f_code.co_name for frame, _ in walk_stack(sys._current_frames()[main])):
+        pass
+    signal.pthread_kill(main, signal.SIGINT)

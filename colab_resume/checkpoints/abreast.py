@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from queue import SimpleQueue
-from threading import Event, Thread
+from threading import Event
 from typing import TypeAlias
+
+from ..background import BackgroundThread
 
 __all__ = ["Job", "Tell", "abreast"]
 
@@ -32,10 +34,7 @@ def abreast(jobs: Sequence[Job], tell: Tell, *, what: str, at_a_time: int) -> No
             raise _Stopped
         news.put(count)
 
-    threads = [
-        Thread(target=_work, args=(waiting, heard, news), name=f"colab_resume-{what}", daemon=True)
-        for _ in jobs[:at_a_time]
-    ]
+    threads = [BackgroundThread(_work, waiting, heard, news, name=f"colab_resume-{what}") for _ in jobs[:at_a_time]]
     try:
         for thread in threads:
             thread.start()

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from ..background import BackgroundThread
 from ..status import Status
 from .sections import curve_section, sections, timeline_section
 from .style import ROOT, STYLE
@@ -64,7 +65,7 @@ class Panel:
         self._drawn = dict.fromkeys(PICTURE_SECONDS, float("-inf"))
         self._card = _Card()
         self.refresh()
-        self._thread = threading.Thread(target=self._work, name="colab_resume-panel", daemon=True)
+        self._thread = BackgroundThread(self._work, name="colab_resume-panel")
         self._thread.start()
 
     def show(self) -> None:

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from traceback import walk_stack
 from typing import Any
 
 import numpy as np
@@ -150,8 +151,8 @@ class Lesson:
         are none of ours.
         """
         left = hasattr(sys, "last_value")
-        new = [thread.name for thread in threading.enumerate() if thread.ident not in _THREADS]
-        threads = [name for name in new if not (left and name == "QueueFeederThread")]
+        new = [thread for thread in threading.enumerate() if thread.ident not in _THREADS]
+        threads = [_told_of(one) for one in new if not (left and one.name == "QueueFeederThread")]
         result = {
             "digest": digest(self.objects),
             "history": [[one.step, one.epoch, one.values] for one in run.history()],
@@ -173,6 +174,12 @@ def digest(objects: Mapping[str, Any]) -> str:
 def _tell(what: dict[str, Any]) -> None:
     with Path(TOLD).open("a") as told:
         told.write(json.dumps(what) + "\n")
+
+
+def _told_of(thread: threading.Thread) -> str:
+    """Which one it is and where it is, the innermost function first."""
+    frame = sys._current_frames().get(thread.ident or 0)
+    return f"{thread.name} in {', '.join(one.f_code.co_qualname for one, _ in walk_stack(frame))}"
 
 
 def _children() -> list[str]:

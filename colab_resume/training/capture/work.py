@@ -10,6 +10,8 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable
 
+from ...background import BackgroundThread
+
 __all__ = ["Copier", "Work"]
 
 
@@ -78,14 +80,14 @@ class Copier:
         self._condition = threading.Condition()
         self._work: Work | None = None
         self._closing = False
-        self._thread: threading.Thread | None = None
+        self._thread: BackgroundThread | None = None
 
     def give(self, work: Work) -> None:
         """Let the thread do this; the work before must have been done."""
         with self._condition:
             self._work = work
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="colab_resume-copier", daemon=True)
+                self._thread = BackgroundThread(self._run, name="colab_resume-copier")
                 self._thread.start()
             self._condition.notify_all()
 
