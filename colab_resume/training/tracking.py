@@ -19,6 +19,7 @@ from .objects.modules import ModulePart, by_plain_name
 from .objects.optimizers import OptimizerPart
 from .objects.parts import Late, Part, Values, part_for
 from .objects.steady import Look
+from .objects.stepping import Stepping
 
 __all__ = ["MODULES", "RNG", "SavedParts", "Tracking", "VALUES"]
 
@@ -66,6 +67,9 @@ class Tracking:
                 raise UsageError(f"{name!r} cannot be a tracked name", hint="use a name as for a variable")
             if self._things.get(name) is not thing:
                 parts[name] = part_for(name, thing, self._parameters, lambda: {**self._things, **objects})
+        for thing in objects.values():
+            if isinstance(thing, Stepping):
+                thing.before_step = self._announce_step
         for name, part in parts.items():
             old = self._parts.get(name)
             if isinstance(old, OptimizerPart):
@@ -110,8 +114,9 @@ class Tracking:
 
     def owned(self) -> set[int]:
         """The addresses of the memory that only a step of a known optimizer changes, as far as one can know."""
-        tensors = (tensor for _, part in self._of(OptimizerPart) if part.is_known for tensor in part.tensors())
-        return {tensor.data_ptr() for tensor in tensors} - {0}
+        torchs = (part.tensors() for _, part in self._of(OptimizerPart) if part.is_known)
+        others = (thing.owned() for thing in self._things.values() if isinstance(thing, Stepping))
+        return {tensor.data_ptr() for tensor in chain.from_iterable((*torchs, *others))} - {0}
 
     def names(self) -> list[str]:
         """The names that are tracked."""

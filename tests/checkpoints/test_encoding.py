@@ -23,7 +23,7 @@ from exactness import STORED, picture, round_trip, store
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from colab_resume.checkpoints.encoding import decode, encode
+from colab_resume.checkpoints.encoding import Immutable, decode, encode
 from colab_resume.errors import EncodingError, StateMismatch
 
 pytestmark = pytest.mark.filterwarnings("ignore:ComplexHalf support is experimental:UserWarning")
@@ -761,3 +761,22 @@ def test_a_piece_that_is_a_part_of_a_tensor_is_copied() -> None:
     found = read_as(whole[64:])
     assert torch.equal(found, whole[64:])
     assert found.untyped_storage().nbytes() == 256
+
+
+# What nobody writes to
+
+
+def test_what_is_immutable_is_stored_as_what_it_holds() -> None:
+    """The tree says nothing of it."""
+    array, tensor = np.arange(6.0).reshape(2, 3).T, filled(torch.bfloat16, 5)
+    plain = encode({"a": array, "t": tensor})
+    held = encode({"a": Immutable(array), "t": Immutable(tensor)})
+    assert held.tree == plain.tree
+    assert [piece.immutable for piece in (*plain.pieces, *held.pieces)] == [False, False, True, True]
+
+
+def test_memory_that_somebody_else_may_write_to_is_not_immutable() -> None:
+    """Whatever one of those says who look at it."""
+    array = np.arange(6.0)
+    found = encode({"held": Immutable(array), "view": array[2:], "other": Immutable(np.zeros(3))})
+    assert [piece.immutable for piece in found.pieces] == [False, True]

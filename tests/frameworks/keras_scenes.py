@@ -22,8 +22,9 @@ from torch.utils.data import DataLoader, Dataset, IterableDataset
 from vm import die
 
 import colab_resume
+from colab_resume.frameworks.keras import variables
 
-__all__ = ["FITS", "Moment", "Scene"]
+__all__ = ["FITS", "Moment", "Scene", "held"]
 
 Moment = tuple[str, int]
 
@@ -301,6 +302,55 @@ def own_model(scene: Scene) -> dict[str, Any]:
     return scene.end(model)
 
 
+class Shrinking(layers.Dense):
+    """On torch: its weights shrink while a step computes, past all that torch counts."""
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        if training:
+            self.kernel.value.data.mul_(0.99)
+        return super().call(x)
+
+
+def edited(scene: Scene) -> dict[str, Any]:
+    """Weights that are not only changed by the optimizer; large enough to be copied while a step computes."""
+    run = scene.setup()
+    model = run.attach(keras.Sequential([keras.Input((4,)), layers.Dense(600), Shrinking(600), layers.Dense(1)]))
+    model.compile(keras.optimizers.SGD(0.05, momentum=0.9), "mse")
+    scene.fit(model, X, Y, batch_size=8)
+    return scene.end(model)
+
+
+def held(scene: Scene) -> dict[str, Any]:
+    """What is taken before a step, and nobody copies: on TensorFlow and JAX it stays as it was."""
+    scene.setup()
+    model = scene.model()
+    found: dict[str, list[bool]] = {"stays": [], "moves": []}
+    taken: list[Any] = []
+
+    def take(batch: int, logs: Any) -> None:
+        taken[:] = [(value, np.array(value)) for value in _values(model)]
+
+    def look(batch: int, logs: Any) -> None:
+        found["stays"].append(all(np.array_equal(value, copy) for value, copy in taken))
+        now = zip(_values(model), taken, strict=True)
+        found["moves"].append(any(not np.array_equal(value, copy) for value, (_, copy) in now))
+
+    scene.fit(
+        model,
+        X,
+        Y,
+        batch_size=8,
+        epochs=2,
+        callbacks=[keras.callbacks.LambdaCallback(on_train_batch_begin=take, on_train_batch_end=look)],
+    )
+    return {**scene.end(model), **found}
+
+
+def _values(model: keras.Model) -> list[Any]:
+    groups = variables.taken(model)["variables"]
+    return [variable["value"].value for name in ("model", "optimizer") for variable in groups[name]]
+
+
 FITS: tuple[Callable[[Scene], dict[str, Any]], ...] = (
     arrays,
     stopped_early,
@@ -310,4 +360,5 @@ FITS: tuple[Callable[[Scene], dict[str, Any]], ...] = (
     loop_of_fits,
     parts_of_the_data,
     own_model,
+    edited,
 )

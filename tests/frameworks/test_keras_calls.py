@@ -47,6 +47,37 @@ def _break() -> None:
     raise ZeroDivisionError
 
 
+class Watching(layers.Layer):
+    """Sees, in the middle of each step, whether something is still being copied."""
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__()
+        self._scene = scene
+        self.seen: list[bool] = []
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        if training:
+            self.seen.append(self._scene.run._saving._capture._late is not None)
+        return x
+
+
+def test_weights_and_moments_are_copied_while_the_next_step_computes(tmp_path: Path) -> None:
+    """Where there is much of them, after a boundary at which it was seen that nothing else changes them."""
+
+    def life(scene: Scene) -> Any:
+        run = scene.setup()
+        watching = Watching(scene)
+        model = run.attach(keras.Sequential([layers.Dense(600), watching, layers.Dense(600), layers.Dense(1)]))
+        model.compile(keras.optimizers.AdamW(0.02), "mse")
+        flush = keras.callbacks.LambdaCallback(on_train_batch_begin=lambda *_, **__: run.flush())
+        scene.fit(model, X, Y, batch_size=8, epochs=2, callbacks=[flush])
+        return {**scene.end(model), "seen": watching.seen, "apply": "apply" in vars(model.optimizer)}
+
+    found = _lived(life, tmp_path)
+    assert found["seen"][2:6] == [True] * 4
+    assert not found["apply"]
+
+
 @pytest.mark.parametrize(("fail", "error"), [(_interrupt, KeyboardInterrupt), (_break, ZeroDivisionError)])
 @pytest.mark.parametrize("every", [1, 4])
 def test_a_fit_that_is_left_goes_on_when_the_cell_runs_again(

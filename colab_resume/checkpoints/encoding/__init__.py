@@ -29,6 +29,6 @@ from __future__ import annotations
 
 from .decoder import decode
 from .encoder import Encoded, encode
-from .pieces import Piece
+from .pieces import Immutable, Piece
 
-__all__ = ["Encoded", "Piece", "decode", "encode"]
+__all__ = ["Encoded", "Immutable", "Piece", "decode", "encode"]

@@ -19,7 +19,7 @@ from .arrays import write_numpy_scalar
 from .enums import enum_name
 from .memory import Memory
 from .nodes import FACTORIES, MAX_DEPTH, Node, Place, shown
-from .pieces import Piece
+from .pieces import Immutable, Piece
 from .scalars import WRITERS, is_clean, write_base64
 
 __all__ = ["Encoded", "encode"]
@@ -178,6 +178,10 @@ def _array(walk: _Walk, value: np.ndarray[Any, Any], place: Place, number: Node)
     return walk.memory.array({"$": "array", **number}, value, place)
 
 
+def _immutable(walk: _Walk, value: Immutable, place: Place, number: Node) -> JSON:
+    return walk.memory.immutable(number, value, place)
+
+
 _KINDS: dict[type, _Write] = {
     dict: _dict,
     OrderedDict: _ordered,
@@ -193,6 +197,7 @@ _KINDS: dict[type, _Write] = {
     torch.Tensor: _tensor,
     torch.nn.Parameter: _tensor,
     np.ndarray: _array,
+    Immutable: _immutable,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from .arrays import write_array_dtype
 from .layout import ARRAY_NAMES, TENSOR_DTYPES, TENSOR_NAMES, Layout, row_major
 from .nodes import Node, Place
-from .pieces import Piece, View, divide
+from .pieces import Immutable, Piece, View, divide
 
 __all__ = ["Memory"]
 
@@ -50,6 +51,14 @@ class Memory:
         layout = Layout(array.shape, array.strides, array.itemsize)
         stored = ARRAY_NAMES.get(array.dtype.str) if array.flags.c_contiguous else None
         return self._see(array, node, place, layout, stored, device="cpu", root=_root(array), start=_address(array))
+
+    def immutable(self, node: Node, held: Immutable, place: Place) -> Node:
+        if isinstance(held.value, torch.Tensor):
+            node = self.tensor({"$": "tensor", **node}, held.value, place)
+        else:
+            node = self.array({"$": "array", **node}, held.value, place)
+        self._views[-1] = replace(self._views[-1], immutable=True)
+        return node
 
     def content(self, node: Node, data: bytes | bytearray, place: Place) -> Node:
         """Complete the node of a long byte string. It is copied: a bytearray cannot grow while somebody looks at it."""

@@ -19,19 +19,34 @@ import torch
 from .layout import STORED_DTYPES, Layout
 from .nodes import Node, Place
 
-__all__ = ["Piece", "View", "divide"]
+__all__ = ["Immutable", "Piece", "View", "divide"]
 
 _RESERVED_BY_SAFETENSORS = "__metadata__"
 
 
 @dataclass(frozen=True, eq=False)
+class Immutable:
+    """An array or a tensor in memory that nobody writes to as long as somebody holds it.
+
+    So it is with what JAX and TensorFlow give out: who still has an old value keeps it, and the new one lies elsewhere.
+    It is stored as the value that it holds.
+    """
+
+    value: torch.Tensor | np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, eq=False)
 class Piece:
-    """One stored tensor. `source` has this dtype and shape; it is live memory, maybe strided, maybe on a GPU."""
+    """One stored tensor. `source` has this dtype and shape; it is live memory, maybe strided, maybe on a GPU.
+
+    `immutable`: all values that it stores are.
+    """
 
     key: str
     dtype: str
     shape: tuple[int, ...]
     source: torch.Tensor
+    immutable: bool = False
 
     @property
     def nbytes(self) -> int:
@@ -54,6 +69,7 @@ class View:
     device: str
     root: int
     start: int
+    immutable: bool = False
 
     @property
     def low(self) -> int:
@@ -74,7 +90,9 @@ def divide(views: Sequence[View]) -> tuple[Piece, ...]:
         key = _unused(group[0].place.dotted(), names)
         names.add(key)
         one = len({(view.stored, view.start, view.layout) for view in group}) == 1
-        pieces.append(_value(key, group[0], group[0].stored) if one and group[0].stored else _span(key, group))
+        stored = group[0].stored if one else None
+        dtype, shape, source = _value(group[0], stored) if stored else _span(group)
+        pieces.append(Piece(key, dtype, shape, source, immutable=all(view.immutable for view in group)))
     return tuple(pieces)
 
 
@@ -105,15 +123,15 @@ def _unused(name: str, names: set[str]) -> str:
     return next(other for other in (f"{name}#{number}" for number in count(2)) if other not in names)
 
 
-def _value(key: str, view: View, stored: str) -> Piece:
+def _value(view: View, stored: str) -> tuple[str, tuple[int, ...], torch.Tensor]:
     source = view.owner
     if isinstance(source, np.ndarray):
         dtype, shape = STORED_DTYPES[stored], view.layout.shape
         source = _bytes_at(view.start, view.layout.nbytes, [view]).view(dtype).view(shape)
-    return Piece(key, stored, view.layout.shape, source)
+    return stored, view.layout.shape, source
 
 
-def _span(key: str, views: list[View]) -> Piece:
+def _span(views: list[View]) -> tuple[str, tuple[int, ...], torch.Tensor]:
     tensors = [view for view in views if isinstance(view.owner, torch.Tensor)]
     # torch counts offsets in elements, so the span begins at a multiple of the largest element. numpy does not care.
     step = max((view.layout.itemsize for view in tensors), default=1)
@@ -124,7 +142,7 @@ def _span(key: str, views: list[View]) -> Piece:
     for view in tensors:
         if (view.start - start) % view.layout.itemsize:
             raise view.place.refused("shares memory with another value at an odd offset", hint="store a clone of one")
-    return Piece(key, "U8", (high - start,), _bytes_at(start, high - start, views))
+    return "U8", (high - start,), _bytes_at(start, high - start, views)
 
 
 def _bytes_at(start: int, nbytes: int, views: list[View]) -> torch.Tensor:

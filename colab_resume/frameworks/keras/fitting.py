@@ -8,16 +8,18 @@ again: it gives its History back.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from typing import Any
 
 import keras
+import torch
 from keras.src.trainers.epoch_iterator import EpochIterator
 
 from ...display.text import say, warn
 from ...errors import StateMismatch, UsageError
 from ...training.data.attached import Attached
+from ...training.objects.stepping import Stepping
 from ..host import Host
 from . import variables
 from .asked import Asked, asked
@@ -26,7 +28,7 @@ from .best_files import best_file_of
 from .boards import board_of
 from .callbacks import Memories, lean
 from .feeding import Feed, feed_for
-from .steps import Ends, Steps, guided
+from .steps import Ends, Steps, announced, guided
 
 __all__ = ["Fitting"]
 
@@ -38,7 +40,7 @@ _newest: Attached[Fitting] = Attached()
 """The one of each run."""
 
 
-class Fitting:
+class Fitting(Stepping):
     """All that is trained by `fit` calls of one model."""
 
     def __init__(self, run: Host, model: Any) -> None:
@@ -84,6 +86,17 @@ class Fitting:
             self._go_on()
         elif self._model.built:
             self._put(("model",))
+
+    def owned(self) -> Iterator[torch.Tensor]:
+        """The weights that are trained, and the optimizer's."""
+        if self._optimizer is not None:
+            yield from variables.stepped(self._model)
+
+    @property
+    def _optimizer(self) -> Any:
+        """If it can be heard before it steps: on torch, and not inside of one compiled graph."""
+        is_heard = keras.backend.backend() == "torch" and not self._model.jit_compile
+        return self._model.optimizer if is_heard else None
 
     def _put(self, groups: tuple[str, ...]) -> None:
         saved = self._saved or {}
@@ -140,7 +153,7 @@ class Fitting:
         steps = Steps(loops, name, asked.epochs, feed)
         self._now = now
         try:
-            with guided(self._model, feed):
+            with guided(self._model, feed), announced(self._optimizer, self.before_step):
                 self._fit(**_arguments(asked, feed, [steps, *asked.callbacks, Ends(self._run, steps)], steps.turns))
             self._over = [{**fit, "callbacks": lean(fit["callbacks"])} for fit in self._over]
             self._over.append({"turns": steps.turns, "asked": asked.epochs, **now.state()})

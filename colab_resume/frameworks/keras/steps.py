@@ -7,7 +7,7 @@ counts its steps is led past those that were done before a restart: callbacks se
 from __future__ import annotations
 
 import numbers
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
 from typing import Any
@@ -19,7 +19,7 @@ from ...training.loops import Loops
 from ..host import Host
 from .feeding import Feed
 
-__all__ = ["Ends", "Steps", "guided"]
+__all__ = ["Ends", "Steps", "announced", "guided"]
 
 _END = object()
 
@@ -94,6 +94,28 @@ def guided(model: Any, feed: Feed) -> Iterator[None]:
         yield
     finally:
         del vars(model)[name]
+
+
+@contextmanager
+def announced(optimizer: Any, before_step: Callable[[], None]) -> Iterator[None]:
+    """While Keras's `fit` runs: `before_step` is called before the optimizer, if there is one, changes anything."""
+    if optimizer is None:
+        yield
+        return
+    home = vars(optimizer)  # past Keras's own __setattr__
+    before, apply = home.get("apply"), optimizer.apply
+
+    def announce(*args: Any, **options: Any) -> Any:
+        before_step()
+        return apply(*args, **options)
+
+    home["apply"] = announce
+    try:
+        yield
+    finally:
+        del home["apply"]
+        if before is not None:
+            home["apply"] = before
 
 
 class _Guide:

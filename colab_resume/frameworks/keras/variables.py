@@ -12,13 +12,16 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+import torch
 from keras.src import backend
 from keras.src.backend.common import global_state
 from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR, global_seed_generator
 
+from ...checkpoints.encoding import Immutable
 from ...training.objects.narrow import as_array, as_stored
 
-__all__ = ["differences", "put", "taken"]
+__all__ = ["differences", "put", "stepped", "taken"]
 
 _SHOWN = 8
 
@@ -52,6 +55,12 @@ def put(model: Any, saved: Mapping[str, Any], groups: Iterable[str]) -> None:
             variable.assign(value if backend.backend() == "torch" else as_array(value, variable.dtype))
 
 
+def stepped(model: Any) -> list[torch.Tensor]:
+    """On torch: the weights that are trained, and the optimizer's; what is a single number callbacks may set."""
+    values = (variable.value for variable in (*model.trainable_variables, *model.optimizer.variables))
+    return [value for value in values if value.numel() > 1]
+
+
 def _groups(model: Any) -> dict[str, Sequence[Any]]:
     if backend.backend() == "jax":
         model.jax_state_sync()
@@ -66,14 +75,19 @@ def _groups(model: Any) -> dict[str, Sequence[Any]]:
 
 
 def _taken(variable: Any) -> dict[str, Any]:
-    return {"path": variable.path, "value": _value(variable)}
+    value = _value(variable)
+    return {"path": variable.path, "value": value if backend.backend() == "torch" else Immutable(value)}
 
 
 def _value(variable: Any) -> Any:
     if backend.backend() == "torch":
         return variable.value.detach()
-    # On the CPU JAX gives its own memory; as long as somebody has that, no step writes to it.
-    return as_stored(backend.convert_to_numpy(variable))
+    if backend.backend() == "tensorflow":
+        from ...training.tensorflow.memory import array_of
+
+        return as_stored(array_of(variable))
+    # On the CPU that is JAX's own memory; as long as somebody has it, no step writes to it.
+    return as_stored(np.asarray(variable.value))
 
 
 def _group_differences(group: str, now: Sequence[Any], then: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -20,7 +20,7 @@ from .late import Late
 from .live import LiveState, Trees
 from .plan import Plan
 from .snapshot import Snapshot
-from .spots import Spot
+from .spots import Spot, moves
 from .staging import Staging
 from .windows import Windows
 from .work import Copier, Work
@@ -56,6 +56,7 @@ class Capture:
         self._streams = SideStreams()
         self._plan = Plan([], 0, set())
         self._late: Late | None = None
+        self._moving: Work | None = None
         self._to_try: Sequence[Spot] = ()
         self._is_scarce = False
         self._touching: Work | None = None
@@ -86,9 +87,10 @@ class Capture:
         `EncodingError` if the state cannot be stored. Where memory is short the snapshot holds the training.
         """
         self._late, self._to_try = None, ()
-        if self._touching is not None:
-            self._touching.finish()
-            self._touching = None
+        for work in (self._touching, self._moving):
+            if work is not None:
+                work.finish()
+        self._touching = self._moving = None
         parts = [(live, self._trees.encoded(live)) for live in states]
         state = _described(parts)
         steady = [tree.pieces for live, tree in parts if live.looks is not None]
@@ -101,7 +103,8 @@ class Capture:
         self._copy((self._plan, others), step_follows=step_follows)
         of_steady, of_loose = iter(self._plan.parts), iter(others.parts)
         spots = [next(of_loose if live.looks is None else of_steady) for live, _ in parts]
-        return Snapshot(state, lambda: self._slabs(spots), late=self._late, disturbed=self._note)
+        moving = self._moving
+        return Snapshot(state, lambda: self._slabs(spots, moving), late=self._late, disturbed=self._note)
 
     def settle(self) -> None:
         """A step begins: whatever is copied late is copied before it goes on."""
@@ -137,6 +140,9 @@ class Capture:
         self._to_try = [spot for division in divisions for spot in division.to_try]
         if any(division.late or division.late_on_gpu for division in divisions):
             self._late = Late(divisions, self._streams, self._hand_on)
+        if jobs := list(moves(spot for division in divisions for spot in division.immutable)):
+            self._moving = Work(jobs, at_last=lambda: None)
+            self._hand_on(self._moving)
 
     def _copy_now(self, jobs: Sequence[Callable[[], None]]) -> None:
         """With two hands, if there is much to do."""
@@ -146,9 +152,7 @@ class Capture:
             return
         work = Work(jobs, at_last=lambda: None)
         self._hand_on(work)
-        work.finish()
-        if work.error is not None:
-            raise work.error
+        _finish(work)
 
     def _reserve(self, nbytes: int, *, pinned: bool) -> bool:
         """Whether there is so much memory for copies. What is held is given back before others run short of it."""
@@ -163,8 +167,10 @@ class Capture:
             return False
         return True
 
-    def _slabs(self, parts: Sequence[Sequence[Spot]]) -> tuple[Slab, ...]:
+    def _slabs(self, parts: Sequence[Sequence[Spot]], moving: Work | None) -> tuple[Slab, ...]:
         self._streams.wait()
+        if moving is not None:
+            _finish(moving)
         # Asked here, where nobody waits: the answer is spread over a dozen files.
         self._is_scarce = self._room() < LAST // 2
         return tuple(spot.slab() for spot in chain.from_iterable(parts))
@@ -173,6 +179,12 @@ class Capture:
         self._trust.note(changed, keeps_still=False)
         names = ", ".join(sorted(spot.piece.key for spot in changed)[:3]) + (", ..." if len(changed) > 3 else "")
         self.notice = f"{names} changed between a step's end and the optimizer's next step; copied at once from now on"
+
+
+def _finish(work: Work) -> None:
+    work.finish()
+    if work.error is not None:
+        raise work.error
 
 
 def _described(parts: Iterable[tuple[LiveState, Encoded]]) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """Which pieces of a plan are copied at the boundary, and which while the next step computes.
 
-Late is only what nothing but an optimizer's `step()` changes, as far as can be known: the parameters and the state of
-torch's own optimizers, and what has not changed from one capture to the next. Before anything is late for the first
-time it is copied at the boundary and, when the step begins, compared in full: so it is seen that this training does not
-change it in between, by whatever means. What is seen to change there is never late again.
+What is immutable, as the arrays of JAX and TensorFlow are, is copied when there is time; no step waits for it.
+
+Late, until the next step, is only what nothing but an optimizer's `step()` changes, as far as can be known: the
+parameters and the state of known optimizers, and what has not changed from one capture to the next. Before anything is
+late for the first time it is copied at the boundary and, when the step begins, compared in full: so it is seen that
+this training does not change it in between, by whatever means. What is seen to change there is never late again.
 """
 
 from __future__ import annotations
@@ -43,9 +45,16 @@ class Division:
     """One way to divide the spots of a plan; `to_try` are those of `now` that might be late the next time."""
 
     def __init__(
-        self, *, now: Sequence[Spot], late: Sequence[Spot], to_try: Sequence[Spot], unmoved: Set[Spot]
+        self,
+        *,
+        now: Sequence[Spot],
+        late: Sequence[Spot],
+        immutable: Sequence[Spot],
+        to_try: Sequence[Spot],
+        unmoved: Set[Spot],
     ) -> None:
         self.to_try = to_try
+        self.immutable = immutable
         self.now, self.now_on_gpu = _on_cpu(now), _on_gpu(now)
         self.late, self.late_on_gpu = _on_cpu(late), _on_gpu(late)
         self.jobs_now = list(copies(self.now, unmoved=unmoved.__contains__))
@@ -56,11 +65,14 @@ class Division:
 def divide(spots: Sequence[Spot], unmoved: Set[Spot], owned: Set[int], trust: Trust, *, step_follows: bool) -> Division:
     """`owned`: the addresses that known optimizers change; `unmoved`: what torch has not seen change since the last
     capture; `step_follows`: whether nothing but a step comes next."""
-    candidates = [spot for spot in spots if spot.source.data_ptr() in owned or spot in unmoved] if step_follows else []
+    mutable = [spot for spot in spots if not spot.piece.immutable]
+    still = (spot for spot in mutable if spot.source.data_ptr() in owned or spot in unmoved)
+    candidates = list(still) if step_follows else []
     late = {spot for spot in candidates if trust.may_be_late(spot)}
     return Division(
-        now=[spot for spot in spots if spot not in late],
-        late=[spot for spot in spots if spot in late],
+        now=[spot for spot in mutable if spot not in late],
+        late=[spot for spot in mutable if spot in late],
+        immutable=[spot for spot in spots if spot.piece.immutable],
         to_try=[spot for spot in candidates if trust.is_new(spot)],
         unmoved=unmoved,
     )

@@ -7,6 +7,7 @@ straight from memory can take them all at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -20,7 +21,7 @@ from ...checkpoints.sharing import fill
 from ...checkpoints.store import PACK_BYTES
 from .staging import Staging, rounded
 
-__all__ = ["Spot", "copies", "lay_out", "raw_bytes"]
+__all__ = ["Spot", "copies", "lay_out", "moves", "raw_bytes"]
 
 _SMALL = 64 << 10
 _CHUNK = 4 << 20
@@ -65,6 +66,11 @@ class Spot:
         else:
             self.fresh = False
 
+    def let_go(self) -> None:
+        """Know only the copy from now on, so that the memory of the original is free for who it belongs to."""
+        self.raw, self.source = None, self.target
+        self.piece = replace(self.piece, source=self.target)
+
     def is_as_copied(self) -> bool:
         """Whether the piece still has the bytes of its copy."""
         live = self.raw if self.raw is not None else raw_bytes(self.source.cpu().contiguous())
@@ -106,6 +112,24 @@ def copies(spots: Iterable[Spot], *, unmoved: Callable[[Spot], bool]) -> Iterato
                 yield partial(_copy_part, spot, slice(begin, begin + _CHUNK))
     for begin in range(0, len(small), _TOGETHER):
         yield partial(_copy_together, small[begin : begin + _TOGETHER])
+
+
+def moves(spots: Iterable[Spot]) -> Iterator[Callable[[], None]]:
+    """Jobs that take all of these, which are immutable, and let each go as soon as it is taken."""
+    small: list[Spot] = []
+    for spot in spots:
+        if spot.piece.nbytes <= _SMALL:
+            small.append(spot)
+        else:
+            yield partial(_move, [spot])
+    for begin in range(0, len(small), _TOGETHER):
+        yield partial(_move, small[begin : begin + _TOGETHER])
+
+
+def _move(spots: Sequence[Spot]) -> None:
+    for spot in spots:
+        spot.copy()
+        spot.let_go()
 
 
 def _copy_part(spot: Spot, part: slice) -> None:

@@ -1,7 +1,7 @@
 """Copies that are made while the training goes on: a thread works off a list of jobs, and whoever waits for them helps.
 
 The copying has a thread of its own at ordinary priority, since the next optimizer step waits for it; hashing and
-writing, for which nobody waits, are the writer's, at the lowest. There is no queue: one list of jobs at a time.
+writing, for which nobody waits, are the writer's, at the lowest. Lists are worked off in the order in which they come.
 """
 
 from __future__ import annotations
@@ -78,14 +78,14 @@ class Copier:
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
-        self._work: Work | None = None
+        self._works: deque[Work] = deque()
         self._closing = False
         self._thread: BackgroundThread | None = None
 
     def give(self, work: Work) -> None:
-        """Let the thread do this; the work before must have been done."""
+        """Let the thread do this, after what it was given before."""
         with self._condition:
-            self._work = work
+            self._works.append(work)
             if self._thread is None:
                 self._thread = BackgroundThread(self._run, name="colab_resume-copier")
                 self._thread.start()
@@ -102,9 +102,10 @@ class Copier:
     def _run(self) -> None:
         while True:
             with self._condition:
-                self._condition.wait_for(lambda: self._work is not None or self._closing)
-                work, self._work = self._work, None
-            if work is None:
-                return
+                self._condition.wait_for(lambda: self._works or self._closing)
+                if not self._works:
+                    return
+                work = self._works.popleft()
             while work.do_one():
                 pass
+            del work  # while it waits for the next, it would hold what the jobs were about

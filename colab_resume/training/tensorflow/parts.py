@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 
+from ...checkpoints.encoding import Immutable
 from ...errors import UsageError
 from ..objects.narrow import as_array, as_stored
 from ..objects.whose import is_tensorflows, is_tf_iterator
 from . import chance, datasets, files
 from .belongings import Belongings, belongings
+from .memory import array_of
 
 __all__ = ["TensorFlowPart"]
 
@@ -45,10 +46,9 @@ class TensorFlowPart:
         chance.keep()
 
     def state(self) -> Any:
-        """Arrays of their own: TensorFlow copies what it gives out."""
         found = self._found()
         return {
-            "variables": {key: _stored(variable) for key, variable in found.variables.items()},
+            "variables": {key: Immutable(_stored(variable)) for key, variable in found.variables.items()},
             "others": {key: files.written(other) for key, other in found.others.items()},
             "trained": {key: self._trained(optimizer) for key, optimizer in found.optimizers.items()},
         }
@@ -134,7 +134,7 @@ def _refuse_spread(name: str, variable: Any) -> None:
 
 
 def _stored(variable: Any) -> Any:
-    return as_stored(np.asarray(variable.numpy()))
+    return as_stored(array_of(variable))
 
 
 def _array(saved: Any, variable: Any) -> Any:

@@ -86,7 +86,13 @@ def on_several_devices(scene: Scene) -> dict[str, Any]:
 
 def tell(name: str, *, store: str, remote: str, death: list[Any] | None = None, **options: Any) -> dict[str, Any]:
     """One life of the scene of this name."""
-    own: tuple[Callable[[Scene], dict[str, Any]], ...] = (own_model, looked_at, on_a_gpu, on_several_devices)
+    own: tuple[Callable[[Scene], dict[str, Any]], ...] = (
+        own_model,
+        looked_at,
+        on_a_gpu,
+        on_several_devices,
+        keras_scenes.held,
+    )
     scenes = {scene.__name__: scene for scene in (*keras_scenes.FITS, *own)}
     place = None if death is None else tuple(death)
     return scenes[name](Scene(store=Path(store), remote=Path(remote), death=place, **options))

@@ -37,6 +37,13 @@ def test_the_number_of_workers_may_change_from_life_to_life(story: Story) -> Non
     assert found["end"] == unkilled["end"]
 
 
+def test_what_is_taken_before_a_step_is_not_changed_by_it(story: Story) -> None:
+    """So a checkpoint may be copied from JAX's own memory while the training goes on."""
+    status, found = story.live("held")
+    assert status == 0, story.why()
+    assert found["stays"] == found["moves"] == [True] * 12
+
+
 def test_a_model_that_is_spread_over_devices_is_refused(story: Story) -> None:
     """Before the first step."""
     status, found = story.live("on_several_devices")

@@ -18,6 +18,7 @@ from keras import layers
 
 import colab_resume
 from colab_resume.errors import ColabResumeError, StateMismatch
+from colab_resume.training.tensorflow.memory import array_of
 
 __all__ = ["tell"]
 
@@ -115,7 +116,7 @@ def boards(scene: keras_scenes.Scene) -> dict[str, Any]:
 
 def fits(name: str) -> Callable[[Life], dict[str, Any]]:
     """The `fit` of this name, as on torch."""
-    scene = next(fit for fit in (*keras_scenes.FITS, fit_of_tf_data, boards) if fit.__name__ == name)
+    scene = next(fit for fit in (*keras_scenes.FITS, keras_scenes.held, fit_of_tf_data, boards) if fit.__name__ == name)
 
     def run(life: Life) -> dict[str, Any]:
         tf.config.threading.set_intra_op_parallelism_threads(1)
@@ -233,9 +234,47 @@ def changed(life: Life) -> dict[str, Any]:
     return {"said": said, "untouched": digest(net.variables) == before}
 
 
-FITS = ("arrays", "own_dataset", "stream", "own_model", "fit_of_tf_data", "boards")
+def looked_at(life: Life) -> dict[str, Any]:
+    """Whether values that were looked at are still there after a change of their variable, for each kind of change."""
+    optimizers = {"apply": keras.optimizers.Adam(0.1), "apply, compiled": keras.optimizers.Adam(0.1)}
+    ones = tf.ones([64, 32])
+    row = tf.IndexedSlices(tf.ones([1, 32]), tf.constant([3]), tf.constant([64, 32]))
+    kinds: dict[str, Callable[[tf.Variable], Any]] = {
+        "assign": lambda one: one.assign(one * 2.0),
+        "assign_add": lambda one: one.assign_add(ones),
+        "assign_sub in a graph": tf.function(lambda one: one.assign_sub(ones)),
+        "assign_sub, compiled": tf.function(lambda one: one.assign_sub(ones), jit_compile=True),
+        "a part": lambda one: one[3].assign(ones[0]),
+        "scatter_add": lambda one: one.scatter_add(row),
+        "scatter_nd_update": lambda one: one.scatter_nd_update([[3]], tf.ones([1, 32])),
+        "an operation that trains": lambda one: tf.raw_ops.ResourceApplyGradientDescent(
+            var=one.handle, alpha=0.1, delta=ones, use_locking=True
+        ),
+        "apply": tf.function(lambda one: optimizers["apply"].apply([ones], [one])),
+        "apply, compiled": tf.function(
+            lambda one: optimizers["apply, compiled"].apply([ones], [one]), jit_compile=True
+        ),
+    }
+    found = {}
+    for name, change in kinds.items():
+        variable = tf.Variable(tf.random.normal([64, 32]))
+        if name in optimizers:
+            optimizers[name].build([variable])
+        stays, moves = [], []
+        for _ in range(3):
+            seen = array_of(variable)
+            copy = seen.copy()
+            change(variable)
+            stays.append(bool((seen == copy).all()))
+            moves.append(bool((array_of(variable) != copy).any()))
+            assert not seen.flags.writeable
+        found[name] = {"stays": all(stays), "moves": moves[0]}
+    return found
+
+
+FITS = ("arrays", "own_dataset", "stream", "own_model", "fit_of_tf_data", "boards", "held")
 SCENES: dict[str, Callable[[Life], dict[str, Any]]] = {
-    **{scene.__name__: scene for scene in (epochs, steps, refused, changed, left_early, refused_in_fit)},
+    **{scene.__name__: scene for scene in (epochs, steps, refused, changed, left_early, refused_in_fit, looked_at)},
     **{name: fits(name) for name in FITS},
     **folders.SCENES,
 }

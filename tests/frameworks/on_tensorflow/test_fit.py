@@ -26,6 +26,13 @@ def test_a_fit_that_is_killed_ends_like_one_that_never_was(fit: str, deaths: lis
     story.survives(fit, deaths)
 
 
+def test_what_is_taken_before_a_step_is_not_changed_by_it(story: Story) -> None:
+    """So a checkpoint may be copied from TensorFlow's own memory while the training goes on."""
+    status, found = story.live("held")
+    assert status == 0, story.why()
+    assert found["stays"] == found["moves"] == [True] * 12
+
+
 def test_what_lost_steps_have_shown_on_a_board_is_gone(story: Story) -> None:
     """On the same disk, and also if their process had saved nothing yet when it died."""
     unkilled = story.tell("boards", every=1000)

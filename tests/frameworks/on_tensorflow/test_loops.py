@@ -26,6 +26,14 @@ def test_a_loop_that_is_killed_again_and_again_ends_like_one_that_never_was(
     story.survives(scene, deaths)
 
 
+def test_a_value_that_was_looked_at_is_changed_by_nothing(story: Story) -> None:
+    """So a checkpoint may be copied from TensorFlow's own memory while the training goes on."""
+    status, found = story.live("looked_at")
+    assert status == 0, story.why()
+    assert len(found) == 10
+    assert {name: seen for name, seen in found.items() if seen != {"stays": True, "moves": True}} == {}
+
+
 def test_what_could_not_be_brought_back_is_refused_before_the_first_step(story: Story) -> None:
     """Each with its reason."""
     status, said = story.live("refused")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from training.capture.scene import PLENTY, Scene, is_same
 
+from colab_resume.checkpoints.encoding import Immutable
 from colab_resume.training.capture.capture import Capture
 from colab_resume.training.capture.live import LiveState
 from colab_resume.training.capture.work import Work
@@ -318,6 +321,65 @@ def test_memory_is_given_back_when_it_becomes_scarce() -> None:
     assert capture.nbytes == 0
     left[0] = PLENTY
     assert not capture.take([state]).holds_training
+
+
+class Values:
+    """A state of arrays that are made anew in each step, as those of JAX are."""
+
+    def __init__(self) -> None:
+        self.arrays = [np.zeros(shape) for shape in (3, (), 100_000, (300, 300), 0)]
+
+    def step(self) -> None:
+        """The old arrays stay as they are, with whoever holds them."""
+        self.arrays = [np.asarray(array + 1.0) for array in self.arrays]
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"arrays": [Immutable(array) for array in self.arrays]}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        raise NotImplementedError
+
+
+def test_no_step_waits_for_copies_of_what_is_immutable() -> None:
+    """And whether a step follows makes no difference."""
+    values = Values()
+    scene = Scene(values=values)
+    for turn in range(4):
+        truth = {"values": {"arrays": values.arrays}}
+        snapshot = scene.take(step_follows=bool(turn % 2))
+        scene.capture.settle()
+        values.step()
+        assert scene.copy_one()
+        held = scene.held(snapshot)
+        assert held is not None
+        assert is_same({"values": held["values"]}, truth)
+
+
+def test_what_is_immutable_is_let_go_once_it_is_copied() -> None:
+    """Its memory belongs to the framework, which could write to it again."""
+    values = Values()
+    scene = Scene(values=values)
+    snapshot = scene.take()
+    gone = [weakref.ref(array) for array in values.arrays if array.size]
+    values.step()
+    assert not any(one() is None for one in gone)
+    scene.copy_all()
+    assert all(one() is None for one in gone)
+    assert snapshot.slabs() is not None
+
+
+def test_the_copies_for_one_snapshot_are_made_before_the_next_is_taken() -> None:
+    """They go to the same memory."""
+    values = Values()
+    scene = Scene(values=values)
+    scene.take()
+    values.step()
+    snapshot = scene.take()
+    for work in reversed(scene.work):
+        work.finish()
+    held = scene.held(snapshot)
+    assert held is not None
+    assert is_same(held["values"], {"arrays": values.arrays})
 
 
 def test_work_is_done_once_and_by_whoever_comes() -> None:
