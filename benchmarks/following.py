@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import count, pairwise
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median
 from typing import Any
 
 import torch
@@ -24,7 +24,8 @@ __all__ = ["fits", "measure_following"]
 
 _STEP_SECONDS = 0.05
 _GOAL = 1.01
-_TIMES = 6  # a machine that others use changes from one stretch to the next by more than what is looked for
+_TIMES = 6
+_COMPUTING_TIMES = 20  # a machine changes from one stretch to the next by more than what is looked for
 _LEFT_OUT = 10  # steps in which the first checkpoint is still being written
 _STEPS, _BARE_STEPS = 20, 200
 _ENTRIES = 10_000
@@ -40,7 +41,7 @@ _numbers = count()
 
 def fits(settings: Settings) -> int:
     """How many pairs of stretches will be timed, and how often saves."""
-    return (2 * len(FITS) + 1) * _TIMES * settings.rounds
+    return (len(FITS) * (_TIMES + _COMPUTING_TIMES) + _TIMES) * settings.rounds
 
 
 def measure_following(settings: Settings, folder: Path, tick: Callable[[], object]) -> Findings:
@@ -57,8 +58,9 @@ def measure_following(settings: Settings, folder: Path, tick: Callable[[], objec
             continue
         for kind, stretch in stretches.items():
             pairs = []
-            for number in range(_TIMES * settings.rounds):
-                pairs.append(_pair(stretch, folder, attached_first=number % 2 == 0))
+            for number in range((_COMPUTING_TIMES if kind == _COMPUTE else _TIMES) * settings.rounds):
+                of_steps = _usual if kind == _COMPUTE else _seconds
+                pairs.append(_pair(stretch, folder, of_steps, attached_first=number % 2 == 0))
                 tick()
             rows.append(_row(kind, name, pairs))
         measured = rows[-2].values[_QUOTIENT].median
@@ -84,13 +86,15 @@ def _bare(fit: Fit) -> _Stretch:
     return partial(fit, training.model, torch.randn(1, training.width), _LEFT_OUT + _BARE_STEPS)
 
 
-def _pair(stretch: _Stretch, folder: Path, *, attached_first: bool) -> tuple[Moment, Moment]:
+def _pair(
+    stretch: _Stretch, folder: Path, of_steps: Callable[[Sequence[Moment]], Moment], *, attached_first: bool
+) -> tuple[Moment, Moment]:
     """What a step takes without a run, and with one."""
     found = {}
     for attached in (attached_first, not attached_first):
         here = folder / str(next(_numbers))
         run = new_run(here / "store") if attached else None
-        found[attached] = _seconds(stretch(here, run)[_LEFT_OUT:])
+        found[attached] = of_steps(stretch(here, run)[_LEFT_OUT:])
         if run is not None:
             run.finish()
     return found[False], found[True]
@@ -100,6 +104,15 @@ def _seconds(began: Sequence[Moment]) -> Moment:
     """Of a step, on the average."""
     steps = len(began) - 1
     return Moment((began[-1].clock - began[0].clock) / steps, (began[-1].cpu - began[0].cpu) / steps)
+
+
+def _usual(began: Sequence[Moment]) -> Moment:
+    """Of a step, the median: one in which others had the machine tells nothing."""
+    steps = list(pairwise(began))
+    return Moment(
+        median(after.clock - before.clock for before, after in steps),
+        median(after.cpu - before.cpu for before, after in steps),
+    )
 
 
 def _row(group: str, name: str, pairs: Sequence[tuple[Moment, Moment]]) -> Row:

@@ -16,6 +16,7 @@ from .findings import Findings
 from .following import fits, measure_following
 from .gpu import gpu_ways, measure_gpu
 from .growth import growths, measure_growth
+from .keras_saves import keras_fits, measure_keras
 from .memory import measure_memory, peaks
 from .niceness import measure_niceness, niceties
 from .restoring import measure_restoring, restores
@@ -115,10 +116,18 @@ A training whose loop a framework owns, with `run.attach` and without it, in str
 order that changes. Nothing is due to be saved, so this is what it costs to go along; the first steps of a stretch, in
 which the first checkpoint is written, are left out. The Trainer logs every ten steps, Keras in each. Where a machine is
 shared, the clock tells more of its others than of a step, so what is *added* is the time for which threads of the
-process had a core, those in the background as well. Stretches of steps that compute still differ from each other by
-several percent, so their quotient tells no more than its brackets; steps of next to nothing tell what is added where
-all that is needed lies in the caches, which is less than beside a step that fills them. A save stands beside what the
-Trainer itself takes to write its own books, which is a part of what its checkpoint takes."""
+process had a core, those in the background as well. Of steps that compute each stretch gives its median, since what is
+added lies below what one of them takes now and then; of steps of next to nothing the average, with all that happens in
+some of them only. The latter tell what is added where all that is needed lies in the caches, which is less than beside
+a step that fills them. A save stands beside what the Trainer itself takes to write its own books, which is a part of
+what its checkpoint takes."""
+
+_KERAS = """\
+Keras's `fit` on its three back ends, each in processes of its own: an MLP with Adam, all of it trained, on all cores,
+and a checkpoint every ten steps. *Costs* is by how much a checkpoint makes the `fit` longer, held against one without
+any that ran beside it; *stalls* is what colab_resume itself counts. Keras's `BackupAndRestore(save_freq=...)` keeps
+neither its place in the data nor all generators; its files are in the page cache when it goes on, colab_resume's are on
+the disk when it has finished."""
 
 _ENTERING = """\
 A restart enters a pass where the run stopped: the sampler's index lists up to there are drawn again and thrown away,
@@ -169,6 +178,13 @@ SECTIONS = {
         count=fits,
         measure=measure_following,
         weight=2,
+    ),
+    "keras": Section(
+        title="What a checkpoint costs in a fit of Keras",
+        text=_KERAS,
+        count=keras_fits,
+        measure=measure_keras,
+        weight=20,
     ),
     "entering": Section(title="What it takes to enter a pass", text=_ENTERING, count=entries, measure=measure_entering),
     "niceness": Section(

@@ -1,0 +1,83 @@
+"""What a checkpoint costs in a `fit` of Keras, on each of its back ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .findings import Findings, Goal, Row, Sample
+from .settings import Settings
+from .ways import OURS, LeftOut
+
+__all__ = ["keras_fits", "measure_keras"]
+
+_BACK_ENDS = {"TensorFlow": "tensorflow", "JAX": "jax", "torch": "torch"}
+_MOST_MEGABYTES = 200
+_EVERY, _SAVES = 10, 4
+_TIMES = 3
+_THEIRS = "Keras, BackupAndRestore"
+_COSTS = "costs, ms"
+_PROJECT = Path(__file__).parent.parent
+
+
+def keras_fits(_settings: Settings) -> int:
+    """How many processes will be started."""
+    return len(_BACK_ENDS)
+
+
+def measure_keras(settings: Settings, folder: Path, tick: Callable[[], object]) -> Findings:
+    """Start them one after the other; `tick` is called after each."""
+    rows: list[Row] = []
+    goals: list[Goal] = []
+    notes: list[str] = []
+    for name, back_end in _BACK_ENDS.items():
+        try:
+            found = _fits(back_end, settings, folder / back_end)
+        except LeftOut as why:
+            notes.append(f"{name} was left out: {why}.")
+            continue
+        finally:
+            tick()
+        ours, theirs = _rows(f"on {name}, {found['state'] / 1e6:.0f} MB", found)
+        rows += [theirs, ours]
+        costs = [row.values[_COSTS].median for row in (ours, theirs)]
+        goals.append(
+            Goal.at_most(1.0, costs[0] / costs[1], f"on {name}: what a checkpoint costs, ÷ BackupAndRestore's")
+        )
+    return Findings(rows=rows, goals=goals, notes=notes)
+
+
+def _fits(back_end: str, settings: Settings, folder: Path) -> dict[str, Any]:
+    beside = Path(sys.prefix, back_end)  # where `make` puts what the other packages must not see
+    if back_end != "torch" and not beside.is_dir():
+        raise LeftOut(f"{beside.name} is not installed")
+    paths = [str(beside), os.environ.get("PYTHONPATH", "")]
+    env = {**os.environ, "KERAS_BACKEND": back_end, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    megabytes = min(settings.megabytes, _MOST_MEGABYTES)
+    options = [str(one) for one in (megabytes, _EVERY, _SAVES, _TIMES * settings.rounds, folder)]
+    command = [sys.executable, "-m", "benchmarks.keras_fit", *options]
+    done = subprocess.run(command, cwd=_PROJECT, env=env, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} ended with status {done.returncode}:\n{done.stderr[-2000:]}")
+    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return answer
+
+
+def _rows(group: str, found: Mapping[str, Any]) -> tuple[Row, Row]:
+    """Ours and theirs."""
+    seconds = found["seconds"]
+    plain = seconds["without"]
+
+    def costs(way: str) -> Sample:
+        return Sample.of(1e3 * (one - other) / _SAVES for one, other in zip(seconds[way], plain, strict=True))
+
+    step = Sample.of(1e3 * one / (_EVERY * _SAVES) for one in plain)
+    stalls = Sample.of(1e3 * one / _SAVES for one in found["stalls"])
+    ours = {"a step without, ms": step, _COSTS: costs("colab_resume"), "of that stalls, ms": stalls}
+    theirs = {"a step without, ms": step, _COSTS: costs("BackupAndRestore")}
+    return Row(group=group, name=OURS, values=ours), Row(group=group, name=_THEIRS, values=theirs)
