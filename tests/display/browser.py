@@ -54,6 +54,7 @@ class Front:
     """What makes the page dark; Notebook 6 cannot be, so it says so as Colab does."""
     light: str
     save: str
+    run_all: str
     settle: str = "null"
     """What is done then, before cells are run."""
     where: Path | None = None
@@ -68,6 +69,7 @@ NOTEBOOK_7 = Front(
     dark="window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})",
     light="window.jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Light'})",
     save="window.jupyterapp.commands.execute('docmanager:save')",
+    run_all="window.jupyterapp.commands.execute('notebook:run-all-cells') && null",
 )
 # Its widgets ask the kernel at first which of them there are; one that a cell makes meanwhile is not seen. So two
 # answers are awaited, which come after those to them.
@@ -87,6 +89,7 @@ NOTEBOOK_6 = Front(
     dark="document.documentElement.setAttribute('theme', 'dark')",
     light="document.documentElement.removeAttribute('theme')",
     save="Jupyter.notebook.save_notebook()",
+    run_all="Jupyter.notebook.execute_all_cells()",
     where=PROJECT / ".venv" / "notebook6",
 )
 _PRINTED = """([cell, lines]) => {
@@ -184,14 +187,22 @@ class Notebook:
     """One notebook in one page, and the panel in it."""
 
     def __init__(
-        self, front: Front, page: Page, address: str, folder: Path, cells: Sequence[str], *, name: str = "panel"
+        self,
+        front: Front,
+        page: Page,
+        address: str,
+        folder: Path,
+        cells: Sequence[str] | nbformat.NotebookNode,
+        *,
+        name: str = "panel",
     ) -> None:
         self._front = front
         self.page = page
         self.path = folder / f"{name}.ipynb"
-        content = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-        content.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
-        nbformat.write(content, self.path)
+        if not isinstance(cells, nbformat.NotebookNode):
+            cells = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+            cells.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nbformat.write(cells, self.path)
         page.set_default_timeout(240_000)
         page.goto(f"{address}/notebooks/{self.path.name}")
         page.wait_for_selector(front.cell)
@@ -209,6 +220,10 @@ class Notebook:
                 continue  # the page did not listen yet
             return
         pytest.fail(f"cell {cell} does not run")
+
+    def run_all(self) -> None:
+        """As by the menu."""
+        self.page.evaluate(self._front.run_all)
 
     def run_to_end(self, cell: int) -> None:
         """Until its prompt shows another number."""

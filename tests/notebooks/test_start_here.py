@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
 from pathlib import Path
 
 import pytest
+from display.browser import NOTEBOOK_7, Notebook, chromium, server
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from notebooks.machines import Held, Machine, held
 
@@ -99,3 +101,50 @@ def test_stopped_and_killed_and_moved_it_ends_bit_identical(expected: Held, tmp_
     assert re.search(rf"{LAST_STEP} losses; restarted before steps \[\d+, \d+, {step + 1}\]", printed)
     assert f"finished at step {LAST_STEP}, saved: checkpoints go to my_drive" in printed
     assert trained(machine) == expected
+
+
+_SEES_AN_EPOCH = "number => document.body.innerText.includes(`epoch ${number} `)"
+
+
+@pytest.mark.browser
+def test_in_a_browser_it_is_run_and_lost_and_run_again(
+    expected: Held, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By "Run all" and nothing else; the page of the second machine shows what has happened, and that all is safe."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # as in the training that it is compared with
+    machine = machine_in(tmp_path)
+    with server(NOTEBOOK_7, tmp_path) as address, chromium() as browser:
+        page = browser.new_page(viewport={"width": 1100, "height": 1600})
+        notebook = Notebook(NOTEBOOK_7, page, address, tmp_path, machine.notebook, name="start_here")
+        notebook.run_all()
+        page.wait_for_function(_SEES_AN_EPOCH, arg=" 3")
+        notebook.panel.first.screenshot(path=tmp_path / "training.png")
+        for kernel in _kernels_in(tmp_path):
+            os.kill(kernel, signal.SIGKILL)
+        page.wait_for_selector("text=appears to have died")
+        page.close()
+    shutil.rmtree(tmp_path / "jupyter")
+    with server(NOTEBOOK_7, tmp_path) as address, chromium() as browser:
+        page = browser.new_page(viewport={"width": 1100, "height": 1600})
+        notebook = Notebook(NOTEBOOK_7, page, address, tmp_path, machine.notebook, name="start_here")
+        notebook.run_all()
+        page.wait_for_selector(f"text=finished at step {LAST_STEP}")
+        text = notebook.panel.first.inner_text()
+        page.screenshot(path=tmp_path / "after_a_loss.png", full_page=True)
+        notebook.panel.first.screenshot(path=tmp_path / "panel.png")
+    assert re.search(r"step [1-9]\d*, verified", text)
+    assert f"step {LAST_STEP}" in text
+    assert trained(machine) == expected
+
+
+def _kernels_in(folder: Path) -> list[int]:
+    """The processes of a server whose folder this is."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_bytes().decode().split("\0")
+        except OSError:
+            continue  # it has ended meanwhile
+        if "ipykernel_launcher" in command and any(part.startswith(str(folder)) for part in command):
+            found.append(int(path.parent.name))
+    return found
