@@ -72,10 +72,30 @@ def _restorable(run: FoundRun) -> int:
 
 
 def _row(life: Life, error: str) -> list[str]:
-    lost = f"{life.lost_steps} = {duration(life.lost_seconds)}" if life.lost_steps else "-"
     steps = f"{life.first_step} to {life.last_step}"
     lived = span(life.last_sign - life.began)
-    return [life.session, date(life.began), life.why or "-", life.machine, lived, steps, lost, ending(life, error)]
+    return [
+        life.session,
+        date(life.began),
+        life.why or "-",
+        life.machine,
+        lived,
+        steps,
+        _lost(life),
+        ending(life, error),
+    ]
+
+
+def _lost(life: Life) -> str:
+    """Of one that went silent its last sign of life says how far it had come then; nobody knows what it did after."""
+    lost = f"{life.lost_steps} = {duration(life.lost_seconds)}" if life.lost_steps else "-"
+    if not _went_silent(life):
+        return lost
+    return f"at least {lost}" if life.lost_steps else "unknown"
+
+
+def _went_silent(life: Life) -> bool:
+    return not life.ended and not life.lives
 
 
 def ending(life: Life, error: str) -> str:
@@ -86,14 +106,17 @@ def ending(life: Life, error: str) -> str:
 
 
 def _totals(found: Sequence[Life]) -> str:
-    """`3 restarts, 2 min 04 s lost of 5 h 11 min`."""
+    """`3 restarts, at least 2 min 04 s lost of 5 h 11 min`."""
     if not found:
         return "no session has left a record that can be read"
     count = len(found) - 1
     restarts = "no restart" if count == 0 else "1 restart" if count == 1 else f"{count} restarts"
     lost = sum(life.lost_seconds for life in found)
     lived = duration(sum(life.last_sign - life.began for life in found))
-    return f"{restarts}, {duration(lost) if lost else 'nothing'} lost of {lived}"
+    if not any(map(_went_silent, found)):
+        return f"{restarts}, {duration(lost) if lost else 'nothing'} lost of {lived}"
+    known = f"at least {duration(lost)}" if lost else "an unknown time"
+    return f"{restarts}, {known} lost of {lived}"
 
 
 def _facts(run: FoundRun, found: Sequence[Life], errors: dict[str, str]) -> dict[str, Any]:
@@ -113,7 +136,7 @@ VERB = Verb(
     summary="list all sessions of a run: when, where, what each lost, how it ended",
     details=(
         "`because` is what began a session, `steps` from where to where it came, and `lost` what had to be done again: "
-        "steps, and the seconds they had taken. Times are local."
+        "steps, and the time they had taken; where a session went silent, up to its last sign of life. Times are local."
     ),
     examples=(
         "runs/digits",

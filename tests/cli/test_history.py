@@ -80,11 +80,11 @@ def test_each_session_is_a_line(call: Call, storied: Path) -> None:
     *lines, blank, total = call("history", storied).lines
     assert [re.split("  +", line) for line in lines] == [
         ["session", "began", "because", "where", "lived", "steps", "lost", "ended"],
-        [*ROWS[0], "1 h", "0 to 10", "2 = 12 min 00 s", "went silent"],
+        [*ROWS[0], "1 h", "0 to 10", "at least 2 = 12 min 00 s", "went silent"],
         [*ROWS[1], "10 min", "8 to 14", "3 = 5 min 00 s", "stopped by the user"],
         [*ROWS[2], "25 min", "11 to 17", "5 = 20 min 50 s", f"failed: {ERROR}"],
     ]
-    assert (blank, total) == ("", "2 restarts, 37 min 50 s lost of 1 h 35 min")
+    assert (blank, total) == ("", "2 restarts, at least 37 min 50 s lost of 1 h 35 min")
 
 
 def test_a_program_gets_the_same_as_one_document(call: Call, storied: Path) -> None:
@@ -105,6 +105,16 @@ def test_lost_is_what_no_whole_checkpoint_holds(call: Call, storied: Path) -> No
     assert before < 12
     last = json.loads(call("history", storied, "--json").out)["sessions"][-1]
     assert (last["last_step"], last["lost_steps"]) == (17, 17 - before)
+
+
+def test_nobody_says_that_a_session_that_went_silent_has_lost_nothing(call: Call, storied: Path) -> None:
+    """Its last sign of life may be the one of its last checkpoint, and its steps after that nobody has seen."""
+    for path in (storied / "sessions").iterdir():
+        path.unlink()
+    session("aaaaaa", 0, 40, 12).save(storied / "sessions")
+    _, line, _, total = call("history", storied).lines
+    assert re.split("  +", line)[-2:] == ["unknown", "went silent"]
+    assert total == "no restart, an unknown time lost of 40.0 s"
 
 
 def test_a_real_run_has_a_real_history(call: Call, digits: Path) -> None:
