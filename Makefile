@@ -91,33 +91,20 @@ $(BIN)/python:
 	$(INSTALL) --no-deps --target .venv/torchvision torchvision
 	@touch $@
 
-# Beside the other packages as well, which are newer: what Colab's kernels run on. Only tests/colab looks there.
-.venv/.colab-ready: $(BIN)/python tests/colab/kernel.txt
-	rm -rf .venv/colab
-	$(INSTALL) --no-deps --target .venv/colab --requirement tests/colab/kernel.txt
-	@touch $@
+# The packages of a list beside the others as well, in a folder where only those tests look that need them.
+# $(call BESIDE,folder,list,options)
+define BESIDE
+.venv/.$(1)-ready: $$(BIN)/python $(2)
+	rm -rf .venv/$(1)
+	$$(INSTALL) $(3) --target .venv/$(1) --requirement $(2)
+	@touch $$@
+endef
 
-# Beside the other packages as well, which are newer: the notebook, and the widgets in it, that are like Colab's.
-.venv/.notebook6-ready: $(BIN)/python tests/display/notebook6.txt
-	rm -rf .venv/notebook6
-	$(INSTALL) --target .venv/notebook6 --requirement tests/display/notebook6.txt
-	@touch $@
-
-# Beside the other packages as well: it is large, and only processes of tests/frameworks/on_tensorflow look there. What it
-# shares with them (numpy, Keras, h5py) it finds among them.
-.venv/.tensorflow-ready: $(BIN)/python tests/frameworks/tensorflow.txt
-	rm -rf .venv/tensorflow
-	$(INSTALL) --no-deps --target .venv/tensorflow --requirement tests/frameworks/tensorflow.txt
-	@touch $@
-
-# In the same way for tests/frameworks/on_jax.
-.venv/.jax-ready: $(BIN)/python tests/frameworks/jax.txt
-	rm -rf .venv/jax
-	$(INSTALL) --no-deps --target .venv/jax --requirement tests/frameworks/jax.txt
-	@touch $@
-
+# What Colab's kernels run on, and the notebook and its widgets that are like Colab's: older than the others.
+$(eval $(call BESIDE,colab,tests/colab/kernel.txt,--no-deps))
+$(eval $(call BESIDE,notebook6,tests/display/notebook6.txt,))
+# Large, and for processes of their own. What they share with the others (numpy, Keras, h5py) they find among them.
+$(eval $(call BESIDE,tensorflow,tests/frameworks/tensorflow.txt,--no-deps))
+$(eval $(call BESIDE,jax,tests/frameworks/jax.txt,--no-deps))
 # It needs tabulate; where that can be imported torch does so at exit, and a process that was interrupted ends otherwise.
-.venv/.skorch-ready: $(BIN)/python tests/folders/skorch.txt
-	rm -rf .venv/skorch
-	$(INSTALL) --no-deps --target .venv/skorch --requirement tests/folders/skorch.txt
-	@touch $@
+$(eval $(call BESIDE,skorch,tests/folders/skorch.txt,--no-deps))
