@@ -36,15 +36,13 @@ else:
     images = images[..., None] / 255
 
 # %% [markdown]
-# All of the training is in one cell. It can be run again at any time: `clear_session` gives the layers the same names,
-# and `setup` goes back to the newest checkpoint. What callbacks have learned comes back, too: here the patience of
-# `ReduceLROnPlateau`.
+# All of the training is in one cell. It can be run again at any time: `setup` goes back to the newest checkpoint. What
+# callbacks have learned comes back, too: here the patience of `ReduceLROnPlateau`.
 
 # %%
 import colab_resume
 
 run = colab_resume.setup("keras", remote=REMOTE, every=25 if FAST else None)  # touched
-keras.utils.clear_session()
 keras.utils.set_random_seed(0)
 
 model = keras.Sequential(
