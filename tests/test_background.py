@@ -8,6 +8,7 @@ import platform
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from traceback import walk_stack
 
@@ -21,6 +22,7 @@ _ONLY_HERE = pytest.mark.skipif(
 )
 
 _IOPRIO_GET, _IDLE = 252, 3
+_LOOKS = 1000
 
 
 @_ONLY_HERE
@@ -79,9 +81,13 @@ def test_a_forked_child_does_not_wait_for_its_parents_thread() -> None:
 
 
 def _interrupt_when_waiting() -> None:
-    """Ctrl-C for the main thread, as soon as it waits in `join`."""
+    """Ctrl-C for the main thread, as soon as it waits in `join`: it is there, and goes on nowhere when it could."""
     main = threading.main_thread().ident
     assert main is not None
-    while "join" not in (frame.f_code.co_name for frame, _ in walk_stack(sys._current_frames()[main])):
-        pass
+    place, looks = None, 0
+    while looks < _LOOKS:
+        frames = [(frame.f_code.co_name, frame.f_lasti) for frame, _ in walk_stack(sys._current_frames()[main])]
+        is_there = frames == place and "join" in (name for name, _ in frames)
+        place, looks = frames, looks + 1 if is_there else 0
+        time.sleep(0)  # whoever can go on goes on
     signal.pthread_kill(main, signal.SIGINT)

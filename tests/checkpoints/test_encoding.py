@@ -534,7 +534,7 @@ def test_a_plain_array_is_stored_under_its_own_dtype_and_shape(kind: str) -> Non
         np.float32(np.nan),
         np.float64(-0.0),
         np.datetime64("2026-11-20T01", "25s"),
-        np.datetime64("NaT"),
+        np.datetime64("NaT", "s"),
         np.timedelta64(3, "ms"),
         np.str_("é\ud800"),
         np.str_(""),
