@@ -39,6 +39,11 @@ def _fails_once_at(step: int, fail: Callable[[], None], scene: Scene) -> keras.c
     return keras.callbacks.LambdaCallback(on_train_batch_begin=begin)
 
 
+def _flush_at_each_step(scene: Scene) -> keras.callbacks.Callback:
+    """So that nothing keeps the next boundary from being saved."""
+    return keras.callbacks.LambdaCallback(on_train_batch_begin=lambda *_, **__: scene.run.flush())
+
+
 def _interrupt() -> None:
     os.kill(os.getpid(), signal.SIGINT)
 
@@ -69,8 +74,7 @@ def test_weights_and_moments_are_copied_while_the_next_step_computes(tmp_path: P
         watching = Watching(scene)
         model = run.attach(keras.Sequential([layers.Dense(600), watching, layers.Dense(600), layers.Dense(1)]))
         model.compile(keras.optimizers.AdamW(0.02), "mse")
-        flush = keras.callbacks.LambdaCallback(on_train_batch_begin=lambda *_, **__: run.flush())
-        scene.fit(model, X, Y, batch_size=8, epochs=2, callbacks=[flush])
+        scene.fit(model, X, Y, batch_size=8, epochs=2, callbacks=[_flush_at_each_step(scene)])
         return {**scene.end(model), "seen": watching.seen, "apply": "apply" in vars(model.optimizer)}
 
     found = _lived(life, tmp_path)
@@ -329,7 +333,8 @@ def test_the_checkpoint_of_the_best_epoch_is_kept(tmp_path: Path) -> None:
 
     def life(scene: Scene) -> Any:
         scene.setup().best("val_loss", "max")
-        history = scene.fit(scene.model(), X, Y, batch_size=8, epochs=4, validation_split=0.2).history["val_loss"]
+        options = {"batch_size": 8, "epochs": 4, "validation_split": 0.2, "callbacks": [_flush_at_each_step(scene)]}
+        history = scene.fit(scene.model(), X, Y, **options).history["val_loss"]
         scene.run.finish()
         steps = [int(path.name[:10]) for path in (scene.remote / "t" / "checkpoints").glob("*.json")]
         return [history.index(max(history)), sorted(steps)]
