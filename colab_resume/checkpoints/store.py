@@ -226,13 +226,13 @@ class Store(RunFolder):
         with self._exclusively():
             present = [manifest for name in self.names() if (manifest := self._read_or_set_aside(name)) is not None]
             newest = max((manifest.rank for manifest in present if manifest.name in keep), default=(-1, -1, -1))
-            gone = [m.name for m in present if m.name not in keep and not self._pins[m.name] and m.rank <= newest]
-            for name in gone:
+            gone = {m.name for m in present if m.name not in keep and not self._pins[m.name] and m.rank <= newest}
+            for name in sorted(gone):
                 self.manifest_path(name).unlink()
                 self._parsed.pop(name, None)
             fsync_folder(self.checkpoints)
             self._sweep_packs({pack for m in present if m.name not in gone for pack in m.packs} | self._received)
-        return gone
+        return sorted(gone)
 
     @contextmanager
     def _exclusively(self) -> Iterator[None]:
