@@ -6,6 +6,7 @@ import argparse
 import time
 from typing import Any
 
+from ..checkpoints.collector import at_rest
 from ..checkpoints.manifest import PACK, Manifest
 from ..display.tables import ago, size, table
 from ..display.terminal import Terminal
@@ -27,6 +28,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
+@at_rest()
 def _run(options: argparse.Namespace, terminal: Terminal) -> int:
     runs = find_runs(options.folder, options.credentials)
     one = runs[0].place.above is None

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 
+from ..checkpoints.collector import at_rest
 from ..checkpoints.manifest import Manifest
 from ..checkpoints.replica import Replica
 from ..checkpoints.retention import kept
@@ -324,6 +325,7 @@ class Saving:
         self.record.save(self.store.sessions)
         self._clear_away()
 
+    @at_rest()
     def _clear_away(self) -> None:
         if self._held is not None and self._held <= self.options.keep.last:
             return  # none can be too many; so a save does not look at all that are kept
