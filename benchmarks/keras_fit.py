@@ -28,7 +28,7 @@ _NAMES = ("colab_resume", "BackupAndRestore")
 
 
 def main() -> None:
-    """Time each way between two fits without any, so many times."""
+    """Time a fit without checkpoints and one of each way, in turns, so many times."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.keras_fit")
     parser.add_argument("megabytes", type=int)
     parser.add_argument("every", type=int)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .findings import Findings, Goal, Row, Sample
+from .findings import Findings, Row, Sample
+from .process import answer_of
 from .settings import Settings
 from .ways import OURS, LeftOut
 
@@ -22,7 +21,6 @@ _EVERY, _SAVES = 10, 4
 _TIMES = 3
 _THEIRS = "Keras, BackupAndRestore"
 _COSTS = "costs, ms"
-_PROJECT = Path(__file__).parent.parent
 
 
 def keras_fits(_settings: Settings) -> int:
@@ -33,7 +31,6 @@ def keras_fits(_settings: Settings) -> int:
 def measure_keras(settings: Settings, folder: Path, tick: Callable[[], object]) -> Findings:
     """Start them one after the other; `tick` is called after each."""
     rows: list[Row] = []
-    goals: list[Goal] = []
     notes: list[str] = []
     for name, back_end in _BACK_ENDS.items():
         try:
@@ -45,11 +42,7 @@ def measure_keras(settings: Settings, folder: Path, tick: Callable[[], object]) 
             tick()
         ours, theirs = _rows(f"on {name}, {found['state'] / 1e6:.0f} MB", found)
         rows += [theirs, ours]
-        costs = [row.values[_COSTS].median for row in (ours, theirs)]
-        goals.append(
-            Goal.at_most(1.0, costs[0] / costs[1], f"on {name}: what a checkpoint costs, ÷ BackupAndRestore's")
-        )
-    return Findings(rows=rows, goals=goals, notes=notes)
+    return Findings(rows=rows, notes=notes)
 
 
 def _fits(back_end: str, settings: Settings, folder: Path) -> dict[str, Any]:
@@ -57,15 +50,10 @@ def _fits(back_end: str, settings: Settings, folder: Path) -> dict[str, Any]:
     if back_end != "torch" and not beside.is_dir():
         raise LeftOut(f"{beside.name} is not installed")
     paths = [str(beside), os.environ.get("PYTHONPATH", "")]
-    env = {**os.environ, "KERAS_BACKEND": back_end, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
-    megabytes = min(settings.megabytes, _MOST_MEGABYTES)
-    options = [str(one) for one in (megabytes, _EVERY, _SAVES, _TIMES * settings.rounds, folder)]
-    command = [sys.executable, "-m", "benchmarks.keras_fit", *options]
-    done = subprocess.run(command, cwd=_PROJECT, env=env, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with status {done.returncode}:\n{done.stderr[-2000:]}")
-    answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return answer
+    environment = {"KERAS_BACKEND": back_end, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    megabytes, times = min(settings.megabytes, _MOST_MEGABYTES), _TIMES * settings.rounds
+    found: dict[str, Any] = answer_of("keras_fit", megabytes, _EVERY, _SAVES, times, folder, environment=environment)
+    return found
 
 
 def _rows(group: str, found: Mapping[str, Any]) -> tuple[Row, Row]:

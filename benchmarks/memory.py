@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +9,7 @@ from types import MappingProxyType
 
 from .findings import Findings, Goal, Row, Sample
 from .memory_limit import memory_group
+from .process import answer_of
 from .settings import Settings
 from .ways import DCP_ASYNCHRONOUS, DCP_CACHED, DCP_THREAD, OURS, TORCH_SAVE, LeftOut
 
@@ -26,7 +23,6 @@ _GIVEN_BACK = "RAM is ample, and large blocks that are freed go back to the syst
 # https://man7.org/linux/man-pages/man3/mallopt.3.html
 _GIVE_BACK = {"MALLOC_MMAP_THRESHOLD_": "131072"}
 _GOAL = 1.05
-_PROJECT = Path(__file__).parent.parent
 
 
 def peaks(settings: Settings) -> int:
@@ -72,13 +68,8 @@ def _peak(
     *,
     environment: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, int]:
-    command = [sys.executable, "-m", "benchmarks.peak", name, str(settings.megabytes), str(folder), *options]
-    env = {**os.environ, **environment}
-    done = subprocess.run(command, cwd=_PROJECT, env=env, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)} ended with status {done.returncode}:\n{done.stderr[-2000:]}")
-    answer: dict[str, int] = json.loads(done.stdout.splitlines()[-1])
-    return answer
+    found: dict[str, int] = answer_of("peak", name, settings.megabytes, folder, *options, environment=environment)
+    return found
 
 
 def _row(group: str, name: str, found: Sequence[dict[str, int]]) -> Row:
