@@ -27,6 +27,7 @@ from colab_resume.remotes.folder import FolderRemote
 from .findings import Findings, Goal, Row, Sample, ratios
 from .settings import Settings
 from .training import Training
+from .turns import in_turns
 from .ways import new_run
 
 __all__ = ["measure_restoring", "restores"]
@@ -35,6 +36,8 @@ _Restore = Callable[[Training, Path], dict[str, float]]
 
 _CACHES = ("the files are in the page cache", "the files are on the disk only")
 _STEPS = 10
+_USED = 6
+"""Parts of the state: more than any restore takes, with a step."""
 
 
 def restores(settings: Settings) -> int:
@@ -47,22 +50,26 @@ def measure_restoring(settings: Settings, folder: Path, tick: Callable[[], objec
     folder.mkdir()
     _prepare(settings.megabytes, folder)
     found: dict[tuple[str, str], list[dict[str, float]]] = defaultdict(list)
-    for _ in range(settings.repeats):
+    for contenders in in_turns(_CONTENDERS, settings.repeats):
         for cache in _CACHES:
-            for name, restore in _CONTENDERS.items():
-                _give_memory_back()
+            for name, restore in contenders:
                 training = Training.of_megabytes(settings.megabytes)
                 _set_page_cache(folder, warm=cache == _CACHES[0])
+                _give_memory_back(settings.megabytes)
                 found[cache, name].append(restore(training, folder))
                 tick()
-    rows = [_row(cache, name, timings, found[cache, _SAME_VM]) for (cache, name), timings in found.items()]
+    rows = [_row(cache, name, found[cache, name], found[cache, _SAME_VM]) for cache in _CACHES for name in _CONTENDERS]
     return Findings(rows=rows, goals=[goal for row in rows for goal in _goals(row)])
 
 
-def _give_memory_back() -> None:
-    """As in a new process: what was freed must be asked of the system again."""
+def _give_memory_back(megabytes: int) -> None:
+    """As in a new process on a machine that has run: what was freed must be asked of the system again, which has it.
+
+    A host takes memory back that its virtual machine does not use, and a page is dear that it must give anew.
+    """
     gc.collect()
     ctypes.CDLL(None).malloc_trim(0)
+    torch.ones(_USED * megabytes, 1 << 18)
 
 
 def _prepare(megabytes: int, folder: Path) -> None:

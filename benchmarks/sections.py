@@ -86,7 +86,8 @@ Until the first step is done, with a model and an optimizer that have just been 
 that is only mapped is read there. colab_resume checks the hash of every byte before it uses one; the others believe
 what they read. On a new VM it also copies the checkpoint from the remote, here a folder on the same disk, to the VM's
 disk (fsync). Files that are "on the disk only" were dropped from this machine's page cache; where the disk is virtual,
-the host may have had them in memory."""
+the host may have had them in memory. The order changes from round to round, for what one leaves of the machine's memory
+makes the next faster or slower."""
 
 _MEMORY = """\
 The most that the process has (`VmHWM`) during the first three checkpoints, above the most that it has in a step without

@@ -11,6 +11,7 @@ import gc
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from statistics import median
 
@@ -20,7 +21,7 @@ from .chart import Chart, Line
 from .findings import Findings, Goal, Row, Sample, ratios
 from .settings import Settings
 from .training import Training
-from .turns import Loop, extra, opened
+from .turns import Loop, extra, in_turns, opened
 from .ways import DCP_CACHED, HUGGINGFACE, NOTHING, OURS, TORCH_SAVE, WAYS, LeftOut, Way
 
 __all__ = ["measure_stalls", "stalls"]
@@ -89,7 +90,7 @@ def _measured(
 ) -> tuple[dict[str, _Stalls], list[str]]:
     found: dict[str, _Stalls] = {}
     left_out = []
-    for name, way in _in_turns(_contenders(megabytes), settings.rounds):
+    for name, way in chain.from_iterable(in_turns(_contenders(megabytes), settings.rounds)):
         gc.collect()
         try:
             one = _opened(way, training, settings, folder / "loop")
@@ -103,14 +104,6 @@ def _measured(
         tick()
     order = list(WAYS)
     return dict(sorted(found.items(), key=lambda item: order.index(item[0]))), left_out
-
-
-def _in_turns(contenders: dict[str, Way], rounds: int) -> Iterator[tuple[str, Way]]:
-    """The order changes from round to round."""
-    every = list(contenders.items())
-    for number in range(rounds):
-        shift = number * len(every) // max(2, rounds)
-        yield from every[shift:] + every[:shift]
 
 
 def _opened(way: Way, training: Training, settings: Settings, folder: Path) -> _Stalls:

@@ -6,7 +6,7 @@ So whatever happens at the boundary and before the update counts, not what the t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +17,10 @@ from typing import TypeVar
 from .training import Training
 from .ways import Saver
 
-__all__ = ["Loop", "Turn", "extra", "opened"]
+__all__ = ["Loop", "Turn", "extra", "in_turns", "opened"]
 
 _S = TypeVar("_S", bound=Saver)
+_T = TypeVar("_T")
 _TOO_MANY = 5000
 
 
@@ -94,3 +95,11 @@ def opened(
             yield saver
     finally:
         rmtree(folder)
+
+
+def in_turns(contenders: Mapping[str, _T], rounds: int) -> Iterator[list[tuple[str, _T]]]:
+    """All of them in each round, in an order that changes: each finds the memory as the one before has left it."""
+    every = list(contenders.items())
+    for number in range(rounds):
+        shift = number * len(every) // max(2, rounds)
+        yield every[shift:] + every[:shift]
