@@ -18,6 +18,7 @@ from ..training.capture.capture import Capture
 from ..training.capture.live import LiveState
 from ..training.data import randomness
 from ..training.data.generators import GLOBAL
+from ..training.objects.nests import members
 from ..training.tracking import RNG, Tracking
 
 __all__ = ["Restart", "tensors_in"]
@@ -63,7 +64,8 @@ class Restart:
                 for tensor in tensors_in(state):
                     _change(tensor)
                 if isinstance(self._things[name], torch.optim.Optimizer):
-                    self._things[name].state.clear()
+                    for optimizer in members(self._things[name]).values():
+                        optimizer.state.clear()
         for source in GLOBAL:
             source.seed(_SEED)
 

@@ -2,7 +2,8 @@
 
 Two of torch's habits are undone: it matches state to parameters by position, and it casts moments to the parameters'
 dtype. Parameter groups that the code added in the middle of the training are added again where the code on the way
-back does not come by.
+back does not come by. What optimizers of others keep where no `state_dict` looks is kept, too: other optimizers inside
+of them, plain values in attributes.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Any
 import torch
 from torch.nn.parameter import is_lazy
 
+from .attributes import Attributes
+from .nests import Nest, is_built, members
 from .steady import OptimizerLook, look_at_optimizer
 
 __all__ = ["OptimizerPart"]
@@ -31,21 +34,27 @@ class OptimizerPart:
     def __init__(self, optimizer: torch.optim.Optimizer, parameters: Callable[[], Mapping[str, torch.Tensor]]) -> None:
         self._optimizer = optimizer
         self._named = parameters
+        inside = members(optimizer)
+        self._inside = list(inside.values())
+        self._nest = Nest(inside) if len(inside) > 1 or not is_built(optimizer) else None
+        others = {path: one for path, one in inside.items() if not _is_torchs(one)}
+        self._attributes = {path: Attributes(one, self._addresses) for path, one in others.items()}
         self._groups_at_first = len(optimizer.param_groups)
         self._stepped = False
         self._live_on: bool | None = None  # not known before two boundaries were seen: then they are kept
         self._sample: tuple[int, int] | None = None
         self._left_over: list[tuple[int, int]] | None = None
-        self._hooks = (
-            optimizer.register_step_pre_hook(self._announce_step),
-            optimizer.register_step_post_hook(self._note_step),
-        )
+        heard = [one for one in self._inside if hasattr(one, "_optimizer_step_pre_hooks")]
+        self._hooks = [
+            *(one.register_step_pre_hook(self._announce_step) for one in heard),
+            *(one.register_step_post_hook(self._note_step) for one in heard),
+        ]
         self.before_step: Callable[[], None] = lambda: None
 
     @property
     def mid_accumulation(self) -> bool:
         """Whether gradients wait for a step of this optimizer."""
-        if self._stepped or all(parameter.grad is None for parameter in self._parameters()):
+        if self._stepped or not self._hooks or all(parameter.grad is None for parameter in self._parameters()):
             return False
         return self._left_over is None or self._left_over != self._all_gradients()
 
@@ -77,35 +86,35 @@ class OptimizerPart:
         """Whether its state is without gradients, whose memory comes and goes."""
         if all(parameter.grad is None for parameter in self._parameters()):
             return True
-        return self._live_on is False and not self.mid_accumulation
+        return bool(self._hooks) and self._live_on is False and not self.mid_accumulation
 
     def look(self) -> OptimizerLook | None:
         """What the state is made of while it is steady, if that is all that it can be made of."""
-        return look_at_optimizer(self._optimizer)
+        return look_at_optimizer(self._optimizer) if self._nest is None else None
 
     @property
     def is_known(self) -> bool:
         """Whether it is one of torch's own, which change parameters and state in `step` and nowhere else."""
-        # Torch wraps each class's `step`; the wrapper has the module of what it wraps.
-        return getattr(type(self._optimizer).step, "__module__", "").startswith("torch.optim.")
+        return self._nest is None and _is_torchs(self._optimizer)
 
     def tensors(self) -> Iterator[torch.Tensor]:
         """Its parameters, and what it keeps beside them."""
         yield from (parameter for parameter in self._parameters() if not is_lazy(parameter))
-        slots = (slot for slot in self._optimizer.state.values() if isinstance(slot, dict))
+        entries = self._optimizer.state.values() if self._nest is None else self._nest.entries()
+        slots = (slot for slot in entries if isinstance(slot, dict))
         yield from (value for slot in slots for value in slot.values() if isinstance(value, torch.Tensor))
 
     def owed_nbytes(self) -> int:
         """About how many bytes its state will have after its first step that it does not have yet."""
         parameters = [one for one in self._parameters() if not is_lazy(one)]
         new = [one for one in parameters if one.requires_grad and one not in self._optimizer.state]
-        return _copies_kept(self._optimizer) * sum(one.nbytes for one in new)
+        return sum(map(_copies_kept, self._inside)) * sum(one.nbytes for one in new)
 
     def state(self) -> Any:
-        state: dict[str, Any] = {
-            "optimizer": self._optimizer.state_dict(),
-            "parameters": self._describe(),
-        }
+        books = {"optimizer": self._optimizer.state_dict()} if self._nest is None else {"nest": self._nest.state()}
+        state: dict[str, Any] = {**books, "parameters": self._describe()}
+        if changed := {path: found for path, one in self._attributes.items() if (found := one.changed())}:
+            state["attributes"] = changed
         if not self.is_steady:
             state["gradients"] = [_pack(parameter.grad) for parameter in self._parameters()]
         return state
@@ -113,8 +122,12 @@ class OptimizerPart:
     def differences(self, saved: Any) -> list[str]:
         """About the groups that there were when it was tracked: those that came later, the code may still add."""
         before, now, first = saved["parameters"], self._describe(), self._groups_at_first
-        if len(before) < first:
+        if len(before) < first or (self._nest is not None and len(before) != first):
             return [_count(before, now)]
+        if ("nest" in saved) != (self._nest is not None):
+            return ["an optimizer that holds others has none in the checkpoint, or the other way round"]
+        if self._nest is not None and (lines := self._nest.differences(saved["nest"])):
+            return lines
         return [line for group in range(first) for line in _compare(group, before[group], now[group])]
 
     def differences_at_last(self, saved: Any) -> list[str]:
@@ -162,8 +175,13 @@ class OptimizerPart:
         """Nothing is loaded yet if groups are missing: the code may still add them, with no state."""
         if len(self._optimizer.param_groups) < len(saved["parameters"]):
             return
-        self._optimizer.load_state_dict(saved["optimizer"])
-        self._undo_casts(saved["optimizer"])
+        if self._nest is None:
+            self._optimizer.load_state_dict(saved["optimizer"])
+            self._undo_casts(saved["optimizer"])
+        else:
+            self._nest.load(saved["nest"])
+        for path, attributes in self._attributes.items():
+            attributes.load(saved.get("attributes", {}).get(path, {}))
         for parameter, packed in zip(self._parameters(), saved.get("gradients", ()), strict=False):
             gradient = _unpack(packed)
             parameter.grad = None if gradient is None else gradient.to(parameter.device)
@@ -182,11 +200,15 @@ class OptimizerPart:
         """Which there are, and how often each was changed."""
         return [(id(g), g._version) for parameter in self._parameters() if (g := parameter.grad) is not None]
 
-    def _announce_step(self, _: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    def _addresses(self) -> set[int]:
+        """Where what is stored elsewhere lies."""
+        return {one.untyped_storage().data_ptr() for one in self.tensors() if one.layout is torch.strided} - {0}
+
+    def _announce_step(self, stepping: Any, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """One of torch's own changes nothing before its closure has come back, in which forward and backward run."""
         step, given = args[:1], {**dict(zip(("closure",), args[1:], strict=False)), **options}
         closure = given.get("closure")
-        if closure is None or not self.is_known:
+        if closure is None or not _is_torchs(stepping):
             self.before_step()
             return None
 
@@ -208,9 +230,14 @@ class OptimizerPart:
         return [[_describe(names.get(id(p)), p) for p in group["params"]] for group in self._optimizer.param_groups]
 
 
+def _is_torchs(optimizer: torch.optim.Optimizer) -> bool:
+    # Torch wraps each class's `step`; the wrapper has the module of what it wraps.
+    return getattr(type(optimizer).step, "__module__", "").startswith("torch.optim.")
+
+
 def _copies_kept(optimizer: torch.optim.Optimizer) -> int:
     """How many tensors as large as a parameter one of torch's optimizers keeps for each; 0 if that is not known."""
-    options, kind = optimizer.defaults, type(optimizer).__name__
+    options, kind = getattr(optimizer, "defaults", {}), type(optimizer).__name__
     if "betas" in options:
         return 2 + bool(options.get("amsgrad"))
     if "momentum" in options:

@@ -22,6 +22,9 @@ from .whose import is_tensorflows
 
 __all__ = ["Late", "Part", "Values", "part_for"]
 
+_THIN = {"_FabricOptimizer": "_optimizer", "AcceleratedOptimizer": "optimizer"}
+"""Where each of these wrappers has what it wraps."""
+
 
 class Part(Protocol):
     """One tracked object."""
@@ -168,6 +171,9 @@ def part_for(
 
 
 def _bare(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
-    """Lightning Fabric puts a wrapper around an optimizer, of which nobody could know that it changes nothing more."""
-    inside = vars(optimizer).get("_optimizer")
-    return inside if isinstance(inside, torch.optim.Optimizer) else optimizer
+    """Lightning Fabric and Accelerate put a wrapper around an optimizer that keeps nothing from step to step."""
+    for kind in type(optimizer).__mro__:
+        inside = vars(optimizer).get(_THIN.get(kind.__name__, ""))
+        if isinstance(inside, torch.optim.Optimizer):
+            return inside
+    return optimizer

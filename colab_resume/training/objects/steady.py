@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import torch
 from torch.nn.parameter import is_lazy
 
+from .attributes import attributes_of
 from .plain import is_plain
 
 __all__ = ["Look", "ModuleLook", "OptimizerLook", "look_at_module", "look_at_optimizer"]
@@ -47,6 +48,9 @@ def look_at_module(module: torch.nn.Module) -> ModuleLook | None:
 
 def look_at_optimizer(optimizer: torch.optim.Optimizer) -> OptimizerLook | None:
     """All that `OptimizerPart` makes a state of, but for gradients; None if that can change unseen."""
+    own = attributes_of(optimizer).values()
+    if not all(_is_immutable(one) or not is_plain(one) for one in own):
+        return None
     hooked = optimizer._optimizer_state_dict_pre_hooks or optimizer._optimizer_state_dict_post_hooks
     if hooked or type(optimizer).state_dict is not torch.optim.Optimizer.state_dict:
         return None
@@ -117,6 +121,7 @@ class OptimizerLook(_Seen):
         options = ((key, None if type(value) in _PLAIN else value) for group in groups for key, value in group.items())
         slots = list(state.values())
         return [
+            *vars(self._optimizer).values(),
             *state,
             *chain.from_iterable(slots),
             *chain.from_iterable(map(dict.values, slots)),
