@@ -266,10 +266,14 @@ class Notebook:
             *(fact.value for fact in shown.facts),
             *(problem.what for problem in shown.problems),
         ]
+        # The timeline comes last of all, and a first session has none.
+        has_timeline = len(status.lives) > 1
+        texts += [f"sessions {len(status.lives)}"] * has_timeline
         self.page.wait_for_function(
-            "texts => { const panel = document.querySelector('.cr-panel'); return panel"
-            " && texts.every(text => panel.innerText.includes(text)) && panel.querySelector('svg, .cr-empty') }",
-            arg=texts,
+            "([texts, has_timeline]) => { const panel = document.querySelector('.cr-panel'); return panel"
+            " && texts.every(text => panel.innerText.includes(text)) && panel.querySelector('svg, .cr-empty')"
+            " && has_timeline === Boolean(panel.querySelector('.cr-lives')) }",
+            arg=[texts, has_timeline],
         )
 
     def text(self, part: str) -> str:
