@@ -13,7 +13,7 @@ from ..errors import UsageError
 from .cursor import Cursor, Loop
 from .data import randomness
 from .data.batches import Loaders, Pass, look_of, origin_of, size_of
-from .data.fabric import inside_fabric
+from .data.wrapped import inside
 from .looked_through import looked_through
 from .position import Kind, Position
 
@@ -163,20 +163,24 @@ class Loops:
     def _batches(self, loader: Iterable[T], ahead: bool | None, asked: int) -> Iterator[T]:
         if not self.cursor.inside and not self.settled:
             self._events.entered_again("batches")
-        loader, finished = inside_fabric(loader, self.cursor.epoch)
+        within = inside(loader, self.cursor.epoch)
+        loader = within.loader
         self._loaders.meet(loader)
         look = look_of(loader) + ", drawn ahead" * bool(ahead)
         loop = self._open("batches", "batches", origin=origin_of(loader), look=look, asked=asked, ahead=ahead)
         if loop is None:
             return
         try:
+            within.begin()
             items, loop.size = self._start(loader, loop), size_of(loader)
             if self._first_step:
                 self._events.hands_out_first()
             item = next(items, _END)
             while item is not _END:
                 self.cursor.hand_out(loop)
-                yield cast("T", finished(item))
+                if loop.frame.index == loop.size:
+                    within.comes_last()
+                yield cast("T", within.finished(item))
                 self._asked_for_more(loop, items)
                 # The next batch is drawn before the boundary, on streams of its own: so the boundary after the last
                 # batch is known to be that, and no checkpoint lies between two passes that run side by side.
@@ -186,6 +190,7 @@ class Loops:
             self._left_early(loop)
             raise
         finally:
+            within.end()
             self.cursor.close(loop)
             self._keeping.pop(loop, None)
             self._kept.pop(loop, None)

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from itertools import chain, repeat
 from typing import Any
 
-import torch
 from torch.utils.data import IterableDataset
 
 from ...training.data.batches import size_of
+from ...training.data.wrapped import make_generator
 
 __all__ = ["FollowedLoader"]
 
@@ -40,7 +40,7 @@ class FollowedLoader:
         self.collate_fn = _as_it_is
         self.dataset = _Batches(self, passed_over)
         self._draw = draw
-        _make_generator(getattr(getattr(self.inner, "batch_sampler", None), "sampler", None))
+        make_generator(getattr(getattr(self.inner, "batch_sampler", None), "sampler", None))
 
     def __len__(self) -> int:
         if self.size is None:
@@ -72,11 +72,3 @@ class _Batches(IterableDataset[Any]):
 
 def _as_it_is(batch: Any) -> Any:
     return batch
-
-
-def _make_generator(sampler: Any) -> None:
-    """Accelerate's sampler makes itself a generator in its first pass, seeded by the number of that pass; so what the
-    seeds of later passes are derived from would depend on where a restart was."""
-    seed = getattr(sampler, "initial_seed", None)
-    if isinstance(seed, int) and getattr(sampler, "generator", False) is None:
-        sampler.generator = torch.Generator().manual_seed(seed)
