@@ -172,6 +172,7 @@ class Loops:
             return
         try:
             within.begin()
+            within.pass_over(loop.frame.index)
             items, loop.size = self._start(loader, loop), size_of(loader)
             if self._first_step:
                 self._events.hands_out_first()

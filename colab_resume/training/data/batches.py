@@ -15,7 +15,7 @@ import weakref
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 import torch
 from torch.utils.data import DataLoader, IterableDataset, IterDataPipe
@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, IterableDataset, IterDataPipe
 from ...errors import UsageError
 from ..objects.whose import is_tf_dataset, is_tf_iterator
 from .attached import Attached
-from .copies import options_of
+from .copies import draws_from_another, options_of
 from .generators import Source, own_generators
 from .habits import Habits
 from .indexed import Indexed
@@ -194,7 +194,7 @@ def _supply(loader: Any, known: _Known) -> Supply:
         raise UsageError(
             "run.batches was given an iterator of tf.data", hint="give it the dataset, or track the iterator"
         )
-    if not isinstance(loader, DataLoader) or isinstance(loader.dataset, IterDataPipe):
+    if not _is_copied(loader) or isinstance(loader.dataset, IterDataPipe):
         return Own(loader) if has_state(loader) and not isinstance(loader, DataLoader) else Replayed(loader)
     options = options_of(loader)
     same = options.keys() == known.options.keys() and all(options[name] is known.options[name] for name in options)
@@ -202,6 +202,11 @@ def _supply(loader: Any, known: _Known) -> Supply:
         known.supply = Iterated(loader) if isinstance(loader.dataset, IterableDataset) else Indexed(loader)
         known.options = options
     return known.supply
+
+
+def _is_copied(loader: Any) -> TypeGuard[DataLoader[Any]]:
+    """Whether batches come from a copy of this loader."""
+    return isinstance(loader, DataLoader) and not draws_from_another(loader)
 
 
 def _refuse_made_anew(loader: Any) -> None:
@@ -219,7 +224,7 @@ def _owners(loader: Any) -> Sequence[Any]:
     """What may change itself while it is drawn from, in this process, and cannot say what it needs to go on."""
     if is_tf_dataset(loader):
         return []
-    if not isinstance(loader, DataLoader):
+    if not _is_copied(loader):
         return [] if has_state(loader) else [loader]
     if not isinstance(loader.dataset, IterableDataset):
         return [loader.batch_sampler, loader.sampler]
@@ -230,7 +235,7 @@ def _sampling_generators(loader: Any) -> list[Source]:
     """What decides the order: the generators of the loader and its samplers, or of whatever else is iterated."""
     if is_tf_dataset(loader):
         return []
-    if not isinstance(loader, DataLoader):
+    if not _is_copied(loader):
         return own_generators(loader)
     owners = (loader.generator, loader.batch_sampler, loader.sampler)
     return own_generators(*owners, leave_out=[loader.dataset])

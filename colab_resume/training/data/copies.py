@@ -14,7 +14,7 @@ from torch.utils.data.dataloader import _BaseDataLoaderIter
 
 from ...errors import UsageError
 
-__all__ = ["options_of", "shallow_copy", "tell_worker"]
+__all__ = ["draws_from_another", "options_of", "shallow_copy", "tell_worker"]
 
 _RUNNING = ("_iterator", "_IterableDataset_len_called", "_initial_iter_for_state_dict", "next_iter_state")
 """What a loader notes about its own iterations; not what it was told to do."""
@@ -45,6 +45,11 @@ def tell_worker(info: Any, **facts: Any) -> None:
 def _as_made(data: Any) -> Any:
     """The collate function of every copied loader: the batch was collated where it was seeded."""
     return data
+
+
+def draws_from_another(loader: DataLoader[Any]) -> bool:
+    """Whether it is a wrapper around another loader: a copy of it would give out what that one draws."""
+    return any(isinstance(value, DataLoader) for value in vars(loader).values())
 
 
 def options_of(loader: DataLoader[Any]) -> dict[str, Any]:

@@ -6,24 +6,17 @@ All are used in the same way: the state is taken out and put back, and a new str
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 
-from .reach import parts
+from .reach import reachable
 
 __all__ = ["GLOBAL", "Source", "gpu_generators", "own_generators"]
 
 _BITS32 = 0xFFFFFFFF
-
-_DEEP = 12
-"""Subset, dataset, transform, composed transform, its list, a function, what that calls, the generator: eight."""
-_MOST = 10_000
-"""So many objects are looked at; a dataset that is made of more has its generators near the top."""
-_PLAIN = (str, bytes, int, float, complex, type(None), torch.Tensor, torch.Size, torch.dtype, np.ndarray, np.generic)
 
 
 class Source(Protocol):
@@ -137,26 +130,9 @@ _GLOBAL_OBJECTS = (random._inst, np.random.mtrand._rand, torch.default_generator
 def own_generators(*owners: Any, leave_out: Iterable[Any] = ()) -> list[Source]:
     """The generators that these objects can reach when they run: each once, in a fixed order, the nearest first.
 
-    Attributes, items, what the user's own functions name or enclose; `reach` says what is looked into. The global ones
-    are not among them; `leave_out` is not looked into.
+    The global ones are not among them; `leave_out` is not looked into.
     """
-    # Held until the end: the identity of something that is gone may be given out again.
-    met: dict[int, Any] = {id(thing): thing for thing in (*_GLOBAL_OBJECTS, *leave_out)}
-    found: list[Source] = []
-    level: list[Any] = list(owners)
-    for _ in range(_DEEP):
-        level = list(islice(_new(level, met), max(_MOST - len(met), 0)))
-        sources = [_source(thing) for thing in level]
-        found += [source for source in sources if source is not None]
-        level = [part for thing, source in zip(level, sources, strict=True) if source is None for part in parts(thing)]
-    return found
-
-
-def _new(things: Iterable[Any], met: dict[int, Any]) -> Iterator[Any]:
-    for thing in things:
-        if id(thing) not in met and not isinstance(thing, _PLAIN):
-            met[id(thing)] = thing
-            yield thing
+    return reachable(owners, _source, leave_out=(*_GLOBAL_OBJECTS, *leave_out))
 
 
 def _source(thing: Any) -> Source | None:

@@ -17,12 +17,13 @@ from typing import Any
 import torch
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
-from .copies import shallow_copy, tell_worker
+from .copies import draws_from_another, shallow_copy, tell_worker
 from .generators import Source
 from .indexed import drawn_on
 from .making import Making, Recipe, has_state
 from .peculiar import begins_anew
 from .randomness import Stream
+from .reach import reachable
 
 __all__ = ["Iterated", "Own", "Replayed"]
 
@@ -146,7 +147,11 @@ class Own:
 
 
 class Replayed:
-    """Where the items of anything else come from: it is drawn again, on a stream of its own."""
+    """Where the items of anything else come from: it is drawn again, on a stream of its own.
+
+    Loaders that it draws from start their workers in each pass, for workers that live on have random numbers that hang
+    on all passes before.
+    """
 
     tells = ""
     has_state = goes_on = False
@@ -156,6 +161,8 @@ class Replayed:
 
     def begin(self, seed: int, first: int, _state: Any, own: list[Source]) -> Iterator[Any]:
         """The items from `first` on; `own` are the generators that it can reach."""
+        for loader in reachable([self._iterable], _as_loader):
+            vars(loader)["_iterator"] = None
         stream = Stream(seed, own)
         with stream.drawing():
             items = iter(self._iterable)
@@ -165,6 +172,10 @@ class Replayed:
 
     def state(self, _handed: int) -> None:
         """There is none."""
+
+
+def _as_loader(thing: Any) -> DataLoader[Any] | None:
+    return thing if isinstance(thing, DataLoader) and not draws_from_another(thing) else None
 
 
 def _may_have_state(data: Any) -> bool:

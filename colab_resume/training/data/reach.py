@@ -8,20 +8,56 @@ python itself keep what they need in attributes, and would lead into all of torc
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
+from itertools import islice
 from types import BuiltinMethodType, CodeType, FunctionType, GeneratorType, MethodType, ModuleType
-from typing import Any
+from typing import Any, TypeVar
+
+import numpy as np
+import torch
 
 from .users_code import is_users_file, is_users_module, is_users_own
 
-__all__ = ["parts"]
+__all__ = ["parts", "reachable"]
 
+T = TypeVar("T")
+
+_DEEP = 12
+"""Subset, dataset, transform, composed transform, its list, a function, what that calls, the generator: eight."""
+_MOST = 10_000
+"""So many objects are looked at; a dataset that is made of more has what is looked for near the top."""
+_PLAIN = (str, bytes, int, float, complex, type(None), torch.Tensor, torch.Size, torch.dtype, np.ndarray, np.generic)
 _MANY = 64
 """Longer lists are data. In a list of transforms there are a few."""
 
 _THIS_NAME = __name__.partition(".")[0]
 _TALK_ABOUT_THE_CLASS = ("__annotations__", "__dict__", "__doc__", "__module__", "__weakref__")
+
+
+def reachable(owners: Iterable[Any], wanted: Callable[[Any], T | None], *, leave_out: Iterable[Any] = ()) -> list[T]:
+    """What `wanted` gives for objects that these can reach when they run: each once, in a fixed order, nearest first.
+
+    Attributes, items, what the user's own functions name or enclose. What is wanted is not looked into, nor what is to
+    be left out.
+    """
+    # Held until the end: the identity of something that is gone may be given out again.
+    met: dict[int, Any] = {id(thing): thing for thing in leave_out}
+    found: list[T] = []
+    level: list[Any] = list(owners)
+    for _ in range(_DEEP):
+        level = list(islice(_new(level, met), max(_MOST - len(met), 0)))
+        answers = [wanted(thing) for thing in level]
+        found += [answer for answer in answers if answer is not None]
+        level = [part for thing, answer in zip(level, answers, strict=True) if answer is None for part in parts(thing)]
+    return found
+
+
+def _new(things: Iterable[Any], met: dict[int, Any]) -> Iterator[Any]:
+    for thing in things:
+        if id(thing) not in met and not isinstance(thing, _PLAIN):
+            met[id(thing)] = thing
+            yield thing
 
 
 def parts(thing: Any) -> list[Any]:

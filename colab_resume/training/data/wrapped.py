@@ -1,8 +1,8 @@
-"""The loaders that Lightning Fabric and Accelerate make of torch ones: they move batches, count passes, know the end.
+"""Wrappers around loaders that are known: those of Lightning Fabric and of Accelerate, and the bars of tqdm.
 
 Batches of the run come from the loader inside, so that they can be skipped and seeded; what the wrapper does is done to
-them afterwards, by its own means. Wrappers count passes in the process, where a restart begins at 0 again; so what
-samplers are told is the number of the run's epoch.
+them afterwards, by its own means. Fabric and Accelerate count passes in the process, where a restart begins at 0 again;
+so what samplers are told is the number of the run's epoch.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ...errors import UsageError
 
 __all__ = ["Inside", "inside", "make_generator"]
 
-_FABRICS, _ACCELERATES = "_FabricDataLoader", "DataLoaderAdapter"
+_FABRICS, _ACCELERATES, _TQDMS = "_FabricDataLoader", "DataLoaderAdapter", "tqdm"
 
 
 class Inside:
@@ -28,6 +28,9 @@ class Inside:
 
     def begin(self) -> None:
         """A pass begins, or goes on where the run stopped."""
+
+    def pass_over(self, count: int) -> None:
+        """So many batches of this pass were there before."""
 
     def comes_last(self) -> None:
         """The next batch is known to be the last one."""
@@ -75,6 +78,36 @@ class _InsideAccelerate(Inside):
         self._wrapper.end()
 
 
+class _InsideBar(Inside):
+    """It moves on when the training asks for the next batch, as tqdm's own loop does."""
+
+    def __init__(self, bar: Any, within: Inside) -> None:
+        super().__init__(within.loader)
+        self._bar = bar
+        self._within = within
+        self._in_hand = 0
+
+    def begin(self) -> None:
+        self._within.begin()
+
+    def pass_over(self, count: int) -> None:
+        self._bar.initial = self._bar.n = count
+        self._bar.refresh()
+
+    def comes_last(self) -> None:
+        self._within.comes_last()
+
+    def finished(self, batch: Any) -> Any:
+        self._bar.update(self._in_hand)
+        self._in_hand = 1
+        return self._within.finished(batch)
+
+    def end(self) -> None:
+        self._bar.update(self._in_hand)
+        self._bar.close()
+        self._within.end()
+
+
 def inside(loader: Any, epoch: int | None) -> Inside:
     """What is inside of this loader; `epoch` is None outside of `run.epochs`."""
     names = {kind.__name__ for kind in type(loader).__mro__}
@@ -82,6 +115,8 @@ def inside(loader: Any, epoch: int | None) -> Inside:
         return _InsideFabric(loader, epoch)
     if _ACCELERATES in names and hasattr(loader, "base_dataloader"):
         return _InsideAccelerate(loader, epoch)
+    if _TQDMS in names and getattr(loader, "iterable", None) is not None:
+        return _InsideBar(loader, inside(loader.iterable, epoch))
     return Inside(loader)
 
 
