@@ -1,15 +1,18 @@
-"""Plain values: numbers, texts, None, tensors, and tuples, lists and dicts of these; how to tell, copy, compare them.
+"""Plain values: numbers, texts, None, tensors, and tuples, lists, deques and dicts of these; to tell, copy, compare.
 
 Parameters are not among them, and neither is what looks at memory that belongs to somebody else.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Collection
 from typing import Any
 
 import numpy as np
 import torch
+
+from ...checkpoints.encoding.nodes import FACTORIES
 
 __all__ = ["copied", "is_plain", "same"]
 
@@ -24,9 +27,9 @@ def is_plain(value: Any, taken: Collection[int] = (), depth: int = 0) -> bool:
         return True
     if kind is torch.Tensor:
         return _is_stored_alone(value) and value.untyped_storage().data_ptr() not in taken
-    if kind in (tuple, list) and depth < _DEEPEST:
+    if kind in (tuple, list, deque) and depth < _DEEPEST:
         return all(is_plain(item, taken, depth + 1) for item in value)
-    if kind is dict and depth < _DEEPEST:
+    if (kind is dict or _is_default(value)) and depth < _DEEPEST:
         return all(type(key) in _WITHOUT_PARTS and is_plain(item, taken, depth + 1) for key, item in value.items())
     return False
 
@@ -37,20 +40,27 @@ def copied(value: Any) -> Any:
         return value.detach().clone().requires_grad_(value.is_leaf and value.requires_grad)
     if isinstance(value, tuple | list) and type(value) is not torch.Size:
         return type(value)(copied(item) for item in value)
+    if isinstance(value, deque):
+        return deque(map(copied, value), value.maxlen)
     if isinstance(value, dict):
-        return {key: copied(item) for key, item in value.items()}
+        items = {key: copied(item) for key, item in value.items()}
+        return defaultdict(value.default_factory, items) if isinstance(value, defaultdict) else items
     return value
+
+
+def _is_default(value: Any) -> bool:
+    return type(value) is defaultdict and value.default_factory in FACTORIES.values()
 
 
 def same(one: Any, other: Any) -> bool:
     """Whether two plain values are equal in type and in all their bits, wherever they lie."""
-    if one is other and not isinstance(one, torch.Tensor | list | dict | tuple):
+    if one is other and not isinstance(one, torch.Tensor | list | dict | tuple | deque):
         return True
     if type(one) is not type(other):
         return False
     if isinstance(one, torch.Tensor):
         return one.dtype == other.dtype and one.shape == other.shape and torch.equal(_bits(one), _bits(other))
-    if isinstance(one, tuple | list) and type(one) is not torch.Size:
+    if isinstance(one, tuple | list | deque) and type(one) is not torch.Size:
         return len(one) == len(other) and all(map(same, one, other))
     if isinstance(one, dict):
         return list(map(repr, one)) == list(map(repr, other)) and all(same(one[key], other[key]) for key in one)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,9 +14,9 @@ import torch
 from frameworks.rows import ROWS, NoisyRows
 from torch import Tensor, nn
 from torch.utils.data import Dataset, IterableDataset
-from transformers import GPT2Config, GPT2LMHeadModel, TrainerCallback
+from transformers import GPT2Config, GPT2LMHeadModel, Trainer, TrainerCallback
 
-__all__ = ["Counting", "CutsShort", "Net", "Rows", "Stream", "Texts", "masked", "tiny_gpt2"]
+__all__ = ["Counting", "CutsShort", "Net", "Reusing", "Rows", "Stream", "Texts", "masked", "tiny_gpt2"]
 
 
 class Rows(NoisyRows, Dataset[dict[str, Tensor]]):
@@ -93,3 +94,27 @@ class CutsShort(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         control.should_epoch_stop = state.global_step == 6
+
+
+class Reusing(Trainer):
+    """As TRL's: what was drawn is used for several steps, and sums are kept from one log to the next."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.calls = 0
+        self.drawn: Tensor | None = None
+        self.sums: dict[str, defaultdict[str, list[float]]] = {"train": defaultdict(list)}
+
+    def compute_loss(self, model: Any, inputs: Any, *args: Any, **options: Any) -> Any:
+        if self.calls % 5 == 0:
+            self.drawn = torch.rand(3)
+        self.calls += 1
+        loss = super().compute_loss(model, inputs, *args, **options) * self.drawn[self.calls % 3]
+        self.sums["train"]["loss"].append(loss.item())
+        return loss
+
+    def log(self, logs: dict[str, float], *args: Any, **options: Any) -> None:
+        super().log(
+            {**logs, "calls": self.calls, **{k: sum(v) for k, v in self.sums["train"].items()}}, *args, **options
+        )
+        self.sums["train"].clear()

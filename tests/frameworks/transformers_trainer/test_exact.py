@@ -111,6 +111,11 @@ def test_the_newest_run_of_wandb_has_each_point_once(story: Story, monkeypatch: 
     assert steps == list(range(2, 34, 2))
 
 
+def test_what_a_trainer_of_ones_own_keeps_in_itself_comes_back(story: Story) -> None:
+    """A draw that is used for five steps, a counter, sums that are logged every second step: as in TRL's trainers."""
+    story.check([("begin", 7), ("end", 13)], kind=_parts("Reusing"))
+
+
 @pytest.mark.slow
 def test_an_epoch_that_a_callback_cuts_short_is_over(story: Story) -> None:
     """The Trainer by itself would count its steps into the next one."""

@@ -46,6 +46,7 @@ class Life:
     rows: Callable[[], Any] = Rows
     collate: Callable[[Any], Any] | None = None
     callbacks: Callable[[], Sequence[TrainerCallback]] = list
+    kind: type[Trainer] = Trainer
 
 
 class _Dying(TrainerCallback):
@@ -121,7 +122,7 @@ def made(life: Life) -> Iterator[tuple[colab_resume.Run, Trainer]]:
 
 def trainer_of(life: Life, run: colab_resume.Run, output: str) -> Trainer:
     """A new one, attached."""
-    trainer = Trainer(
+    trainer = life.kind(
         model=life.model(),
         args=arguments(output, dataloader_num_workers=life.workers, **life.options),
         data_collator=life.collate,
