@@ -30,7 +30,27 @@ OPTIMIZERS: dict[str, Make] = {
     "LBFGS": lambda parameters: optim.LBFGS(parameters, 0.1, max_iter=3, line_search_fn="strong_wolfe"),
 }
 
+
+class WarmUp(schedules.LRScheduler):
+    """As many of somebody's own: it hands over to the schedule that it holds, and `state_dict` has that one itself."""
+
+    def __init__(self, opt: optim.Optimizer, then: schedules.LRScheduler) -> None:
+        self.then = then
+        super().__init__(opt)
+
+    def get_lr(self) -> list[Any]:
+        if self.last_epoch < 3:
+            return [rate * (self.last_epoch + 1) / 3 for rate in self.base_lrs]
+        return self.then.get_last_lr()
+
+    def step(self, epoch: int | None = None) -> None:
+        if self.last_epoch >= 3:
+            self.then.step()
+        super().step()
+
+
 SCHEDULES: dict[str, Make] = {
+    "a warm-up of one's own": lambda opt: WarmUp(opt, schedules.StepLR(opt, 2, 0.5)),
     "StepLR": lambda opt: schedules.StepLR(opt, 2),
     "MultiStepLR": lambda opt: schedules.MultiStepLR(opt, [2, 5]),
     "ExponentialLR": lambda opt: schedules.ExponentialLR(opt, 0.9),

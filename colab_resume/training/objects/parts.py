@@ -8,16 +8,19 @@ from __future__ import annotations
 import random
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
+from torch.optim.lr_scheduler import LRScheduler
 
 from ...errors import UsageError
 from .logs import EventFilesPart, OpenFilePart, is_event_writer, is_open_file, leads_out
 from .modules import ModulePart
 from .optimizers import OptimizerPart
+from .schedules import put_back, state_of
 from .whose import is_tensorflows
 
 __all__ = ["Late", "Part", "Values", "part_for"]
@@ -149,25 +152,34 @@ def part_for(
         from ..tensorflow.parts import TensorFlowPart
 
         return TensorFlowPart(name, thing, everything)
-    if isinstance(thing, np.random.Generator):
-        return _PairPart(kind, lambda: thing.bit_generator.state, lambda s: setattr(thing.bit_generator, "state", s))
-    if isinstance(thing, random.Random):
-        return _PairPart(kind, thing.getstate, thing.setstate)
     if is_open_file(thing):
         return OpenFilePart(thing)
     if is_event_writer(thing):
         return EventFilesPart(thing)
-    for get, take in (("state_dict", "load_state_dict"), ("get_state", "set_state")):
-        if callable(getattr(thing, get, None)) and callable(getattr(thing, take, None)):
-            return _PairPart(kind, getattr(thing, get), getattr(thing, take))
+    if (pair := _pair_of(thing)) is not None:
+        return _PairPart("pair" if isinstance(thing, tuple) else kind, *pair)
     if callable(getattr(thing, "save_state", None)) and callable(getattr(thing, "load_state", None)):
         return _FilePart(kind, thing)
-    if isinstance(thing, tuple) and len(thing) == 2 and all(map(callable, thing)):
-        return _PairPart("pair", *thing)
     raise UsageError(
         f"{name} is a {kind}, which has no way to give its state and take it back",
         hint="give it state_dict/load_state_dict, track a pair (get, set), or keep plain values in run.state(...)",
     )
+
+
+def _pair_of(thing: Any) -> tuple[Callable[[], Any], Callable[[Any], Any]] | None:
+    """How it gives its state and takes it, if that is by two callables."""
+    if isinstance(thing, LRScheduler):
+        return partial(state_of, thing), partial(put_back, thing)
+    if isinstance(thing, np.random.Generator):
+        return lambda: thing.bit_generator.state, lambda state: setattr(thing.bit_generator, "state", state)
+    if isinstance(thing, random.Random):
+        return thing.getstate, thing.setstate
+    for get, take in (("state_dict", "load_state_dict"), ("get_state", "set_state")):
+        if callable(getattr(thing, get, None)) and callable(getattr(thing, take, None)):
+            return getattr(thing, get), getattr(thing, take)
+    if isinstance(thing, tuple) and len(thing) == 2 and all(map(callable, thing)):
+        return thing
+    return None
 
 
 def _bare(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
