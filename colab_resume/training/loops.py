@@ -191,10 +191,10 @@ class Loops:
             self._left_early(loop)
             raise
         finally:
-            within.end()
             self.cursor.close(loop)
             self._keeping.pop(loop, None)
             self._kept.pop(loop, None)
+            within.end()
 
     def go_back_if_left(self, name: str) -> None:
         """If the counted loop of this name was left before its end, the training goes back to a known boundary now."""
