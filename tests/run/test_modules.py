@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -171,6 +172,25 @@ class RememberingScene(Scene):
     def __init__(self) -> None:
         self.net: Any = Remembering()
         self.opt = torch.optim.AdamW([*self.net.parameters(), self.net.alpha], 0.05)
+
+
+class _Noise(nn.Module):
+    """Draws from generators of its own, of each kind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.torchs, self.numpys = torch.Generator().manual_seed(1), np.random.default_rng(2)
+        self.legacy, self.pythons = np.random.RandomState(3), random.Random(4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        drawn = [float(self.numpys.random()), float(self.legacy.rand()), self.pythons.gauss(0, 1)]
+        return x + torch.rand(x.shape, generator=self.torchs) * sum(drawn)
+
+
+class DrawingItself(Plain):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net.drop = _Noise()
 
 
 class HiddenInRunState(Scene):
@@ -363,6 +383,7 @@ SCENES: list[type[Scene]] = [
     DropoutAnnealed,
     WarmingUp,
     RememberingScene,
+    DrawingItself,
     HiddenInRunState,
     Tied,
     Averaged,

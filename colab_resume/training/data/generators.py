@@ -14,7 +14,7 @@ import torch
 
 from .reach import reachable
 
-__all__ = ["GLOBAL", "Source", "gpu_generators", "own_generators"]
+__all__ = ["GLOBAL", "Source", "gpu_generators", "own_generators", "source_of"]
 
 _BITS32 = 0xFFFFFFFF
 
@@ -132,10 +132,11 @@ def own_generators(*owners: Any, leave_out: Iterable[Any] = ()) -> list[Source]:
 
     The global ones are not among them; `leave_out` is not looked into.
     """
-    return reachable(owners, _source, leave_out=(*_GLOBAL_OBJECTS, *leave_out))
+    return reachable(owners, source_of, leave_out=(*_GLOBAL_OBJECTS, *leave_out))
 
 
-def _source(thing: Any) -> Source | None:
+def source_of(thing: Any) -> Source | None:
+    """How this one is used, if it is a generator."""
     if isinstance(thing, torch.Generator):
         return _Torch(thing)
     if isinstance(thing, np.random.Generator):

@@ -2,7 +2,8 @@
 
 That is: which parameters are frozen, which submodules are in eval mode, and those plain attributes and buffers that
 are not persistent which have another value than when the module was tracked (a dropout probability, a counter, a hidden
-state). What has not changed is not kept, so a constructor's new argument is never overridden by an old checkpoint.
+state). What has not changed is not kept, so a constructor's new argument is never overridden by an old checkpoint. And
+where the random generators stand that it has in attributes.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, TypeVar
 import torch
 from torch.nn.parameter import is_lazy
 
+from ..data.generators import Source, source_of
 from .plain import copied, is_plain, same
 from .steady import ModuleLook, look_at_module
 
@@ -49,6 +51,7 @@ class ModulePart:
         self._module = module
         self._flags = self._frozen(), self._in_eval()
         self._tracked = {place.key: copied(place.value) for place in _places(module)}
+        self._stood = {key: source.get() for key, source in _generators(module)}
 
     def tensors(self) -> Iterator[torch.Tensor]:
         """Parameters and buffers."""
@@ -91,7 +94,9 @@ class ModulePart:
         for place in _places(self._module):
             if place.key not in self._tracked or not same(place.value, self._tracked[place.key]):
                 changed[place.kind].setdefault(place.owner, {})[place.name] = place.value
-        return {"frozen": self._frozen(), "eval": self._in_eval(), **changed}
+        generators = [[*key, source.get()] for key, source in _generators(self._module)]
+        drawn = {"generators": generators} if generators else {}
+        return {"frozen": self._frozen(), "eval": self._in_eval(), **changed, **drawn}
 
     def differences_of_extras(self, saved: Any) -> list[str]:
         """Why these extras cannot be applied; that a submodule without parameters is gone is no reason."""
@@ -108,6 +113,7 @@ class ModulePart:
     def load_extras(self, saved: Any) -> None:
         # What is not saved was as when the module was tracked; code on the way here may have set it.
         self._put_back_as_tracked()
+        self._let_stand({(owner, name): state for owner, name, state in saved.get("generators", ())})
         self._set_flags(saved["frozen"], saved["eval"])
         owners = by_plain_name(self._module.named_modules())
         for kind in ("attributes", "buffers"):
@@ -115,7 +121,13 @@ class ModulePart:
                 for name, value in saved[kind][owner].items():
                     _put(_Place(kind, owner, owners[owner], name, value))
 
+    def _let_stand(self, states: Mapping[tuple[str, str], Any]) -> None:
+        for key, source in _generators(self._module):
+            if key in states:
+                source.set(states[key])
+
     def _put_back_as_tracked(self) -> None:
+        self._let_stand(self._stood)
         now = {place.key: place.value for place in _places(self._module)}
         owners = by_plain_name(self._module.named_modules())
         for key, value in self._tracked.items():
@@ -183,6 +195,14 @@ def _places(module: torch.nn.Module) -> Iterator[_Place]:
         for name in sorted(part._non_persistent_buffers_set):
             if is_plain(value := part._buffers.get(name), taken):
                 yield _Place("buffers", owner, part, name, value)
+
+
+def _generators(module: torch.nn.Module) -> Iterator[tuple[tuple[str, str], Source]]:
+    """Those in attributes, by owner and name."""
+    for owner, part in by_plain_name(module.named_modules()).items():
+        for name in sorted(vars(part).keys() - _TORCHS_OWN):
+            if (source := source_of(vars(part)[name])) is not None:
+                yield (owner, name), source
 
 
 def _has_memory(tensor: torch.Tensor) -> bool:

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import torch
 from torch.nn.parameter import is_lazy
 
+from ..data.generators import source_of
 from .attributes import attributes_of
 from .plain import is_plain
 
@@ -145,8 +146,12 @@ def _is_ordinary(module: torch.nn.Module) -> bool:
         return False
     own = (value for name, value in vars(module).items() if name not in _TORCHS_OWN)
     tensors = (one for one in (*module._parameters.values(), *module._buffers.values()) if one is not None)
-    # What is not plain is none of what `ModulePart` keeps.
-    return all(_has_memory(one) for one in tensors) and all(_is_immutable(one) or not is_plain(one) for one in own)
+    return all(map(_has_memory, tensors)) and all(_is_immutable(one) or not _is_kept(one) for one in own)
+
+
+def _is_kept(value: Any) -> bool:
+    """Whether `ModulePart` keeps it, as an attribute."""
+    return is_plain(value) or source_of(value) is not None
 
 
 def _is_fixed(value: Any) -> bool:
