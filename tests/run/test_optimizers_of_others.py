@@ -212,6 +212,7 @@ SCENES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stops", STOPS)
 @pytest.mark.parametrize("kind", SCENES, ids=lambda kind: kind.__name__)
 def test_an_optimizer_of_others_goes_on(place: Place, kind: Callable[[], Scene], stops: str) -> None:

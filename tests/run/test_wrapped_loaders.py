@@ -102,7 +102,8 @@ def _train(place: Place, name: str, workers: int, *, stop: int = -1) -> Any:
     return [record.values for record in run.history()], net.weight.tolist(), torch.rand(3).tolist()
 
 
-@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("name", WRAPPERS)
 def test_a_wrapped_loader_goes_on(place: Place, name: str, workers: int) -> None:
     """Also from workers that live on from pass to pass, whose random numbers hang on all passes before."""
