@@ -126,6 +126,7 @@ def test_a_good_module_is_left_alone(path: str, body: str) -> None:
     assert complaints(Module(path, HEAD + NAMES + body)) == []
 
 
+@pytest.mark.slow
 def test_one_bad_line_in_the_real_tree_is_found(tmp_path: Path) -> None:
     """The walk reaches the files: a copy of the package with one more import is complained about, at that line."""
     package = Path(shutil.copytree(PROJECT / PACKAGE, tmp_path / PACKAGE))
