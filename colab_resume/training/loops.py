@@ -169,6 +169,7 @@ class Loops:
         look = look_of(loader) + ", drawn ahead" * bool(ahead)
         loop = self._open("batches", "batches", origin=origin_of(loader), look=look, asked=asked, ahead=ahead)
         if loop is None:
+            within.end()
             return
         try:
             within.begin()

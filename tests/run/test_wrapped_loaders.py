@@ -137,6 +137,26 @@ def test_a_bar_hides_nothing(place: Place) -> None:
     assert "4/4" in screen.getvalue()
 
 
+def test_a_bar_of_a_pass_that_is_over_is_closed(place: Place) -> None:
+    """Else it would stand there for good, and the next one would be drawn below it."""
+    bars: list[Any] = []
+
+    def epoch(run: colab_resume.Run, stop: int) -> None:
+        for _ in run.epochs(1):
+            for _ in range(2):
+                bars.append(tqdm(_loader(0), file=io.StringIO()))
+                for _ in run.batches(bars[-1]):
+                    run._saving.writer.wait(None)
+                    if run.status().step == stop:
+                        return
+
+    epoch(place.setup(), 6)
+    bars.clear()
+    epoch(place.setup(), -1)
+    assert [bar.disable for bar in bars] == [True, True]  # as tqdm notes that one is closed
+    assert [bar.n for bar in bars] == [0, 4]
+
+
 def test_the_batch_after_a_bar_is_what_the_loader_gives(place: Place) -> None:
     """A bar makes no other training of it: passes are seeded by what is inside."""
 
