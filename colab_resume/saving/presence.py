@@ -37,6 +37,7 @@ class Presence:
         )
         self.restarts = kernel_restarts(kernel_id=here.kernel_id)
         """What the notebook server has written down of this kernel."""
+        self._writing = threading.Lock()
         self._closing = threading.Event()
         self._lease = None if remote is None else lease_for(remote, self.record, tell=tell, wait=self._wait)
         if self._lease is not None:
@@ -104,12 +105,17 @@ class Presence:
         """From now on the record says that this session has ended; `last` is its last sign of life."""
         self.record = last.end(how, time.time(), error=error)
 
-    def write(self, record: SessionRecord, folder: Path) -> str:
-        """Put a record of this session on the disk; why that is not possible, empty if it was."""
-        try:
-            record.save(folder)
-        except StoreError as error:
-            return f"this disk does not take the session's record: {error}"
+    def write(self, record: Callable[[], SessionRecord], folder: Path) -> str:
+        """Put a record of this session on the disk; why that is not possible, empty if it was.
+
+        The loop says how the session ended while the writer's thread says that it lives: what is written last was asked
+        for last.
+        """
+        with self._writing:
+            try:
+                record().save(folder)
+            except StoreError as error:
+                return f"this disk does not take the session's record: {error}"
         return ""
 
     def go_on(self, step: int) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from functools import partial
 from pathlib import Path
 
 from ..checkpoints.collector import at_rest
@@ -322,7 +321,7 @@ class Saving:
         self.saves += 1
         self._held = None if self._held is None else self._held + 1
         self.mirror.wake()
-        self.record.save(self.store.sessions)
+        self._leave_record()
         self._clear_away()
 
     @at_rest()
@@ -366,7 +365,8 @@ class Saving:
         self._leave_record()  # the remote may be away, and the kernel be killed before it is back
 
     def _leave_record(self) -> None:
-        self.writer.problem = self.presence.write(self.record, self.store.sessions) or self.writer.problem
+        problem = self.presence.write(lambda: self.record, self.store.sessions)
+        self.writer.problem = problem or self.writer.problem
 
     def _let_go(self) -> None:
         """Of what there is so far."""
@@ -384,8 +384,7 @@ class Saving:
             self.presence.close()
             self.mirror.close(timeout)
             self._held = None  # a checkpoint that was being sent when its time came was left alone then
-            record = partial(self.presence.record.save, self.store.sessions)
-            for leave in (self.journal.close, record, self._clear_away):
+            for leave in (self.journal.close, self._leave_record, self._clear_away):
                 if not self.store.is_closed:
                     self._in_order(leave)
         finally:
