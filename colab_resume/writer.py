@@ -57,10 +57,10 @@ class Writer:
         with self._condition:
             if self._draft is not None or self._closing:
                 raise RuntimeError("the writer is busy or closed")
-            self._draft = draft
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = BackgroundThread(self._work, name="colab_resume-writer")
                 self._thread.start()
+            self._draft = draft
             self._condition.notify_all()
 
     def wait(self, timeout: float | None) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from traceback import walk_stack
 
 import pytest
+from interrupting import interrupt_before_line
 
 from colab_resume.background import BackgroundThread
 from colab_resume.run import setup
@@ -35,6 +36,7 @@ def test_writer_and_mirror_step_back(tmp_path: Path) -> None:
     run.flush()
     threads = {one.name: one.native_id for one in threading.enumerate() if one.name.startswith("colab_resume-")}
     classes = {name: ctypes.CDLL(None).syscall(_IOPRIO_GET, 1, number) >> 13 for name, number in threads.items()}
+    classes.pop("colab_resume-interrupt")  # it reads and writes nothing
     assert classes == {"colab_resume-writer": _IDLE, "colab_resume-mirror": _IDLE}
     nice = os.getpriority(os.PRIO_PROCESS, 0)
     assert {os.getpriority(os.PRIO_PROCESS, number or 0) for number in threads.values()} == {nice}
@@ -63,6 +65,29 @@ def test_a_thread_is_waited_for_again_after_an_interrupt() -> None:
     thread.join()
     assert ended.is_set()
     assert not thread.is_alive()
+
+
+def test_an_interrupt_while_a_thread_starts() -> None:
+    """Before whatever line of Python's own modules: it comes through, and the thread runs and ends, or never began."""
+    came = begun = 0
+    while True:
+        go_on = threading.Event()
+        thread = BackgroundThread(go_on.wait, name="colab_resume-test")
+        try:
+            with interrupt_before_line(came, "colab_resume.background", "contextlib", "threading") as reached:
+                thread.start()
+        except KeyboardInterrupt:
+            came += 1
+            begun += thread.is_alive()
+        else:
+            assert not reached
+            break
+        finally:
+            go_on.set()
+            thread.join(10)
+            assert not thread.is_alive()
+            assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert came > begun > 20
 
 
 def test_a_forked_child_does_not_wait_for_its_parents_thread() -> None:

@@ -42,8 +42,7 @@ def abreast(jobs: Sequence[Job], tell: Tell, *, what: str, at_a_time: int) -> No
     finally:
         stop.set()
         for thread in threads:
-            if thread.ident is not None:
-                thread.join()
+            thread.join()
 
 
 def _work(jobs: Iterator[Job], tell: Tell, news: SimpleQueue[int | BaseException | None]) -> None:

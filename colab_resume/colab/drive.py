@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from ..background import BackgroundThread
 from ..errors import RemoteUnavailable
 from .asking import current
 from .mount_failures import files_in_the_way, mount_failure, nobody_answered
@@ -94,7 +95,7 @@ def mount_state(point: Path, seconds: float = _LOOK_SECONDS) -> MountState:
             os.close(descriptor)
         found[0] = MountState.ABSENT if descriptor is None else MountState.ANSWERS
 
-    thread = threading.Thread(target=ask, name="colab_resume look at Drive", daemon=True)
+    thread = BackgroundThread(ask, name="colab_resume look at Drive")
     thread.start()
     thread.join(seconds)
     return found[0]

@@ -85,10 +85,10 @@ class Copier:
     def give(self, work: Work) -> None:
         """Let the thread do this, after what it was given before."""
         with self._condition:
-            self._works.append(work)
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 self._thread = BackgroundThread(self._run, name="colab_resume-copier")
                 self._thread.start()
+            self._works.append(work)
             self._condition.notify_all()
 
     def close(self) -> None:
