@@ -59,7 +59,8 @@ class Leaving:
 
     def unwatch(self) -> None:
         """The run is closed; again is harmless."""
-        self.forget()
+        self._watch_at = -math.inf
+        self._interrupt.close()
         self._unwatch_cells()
         atexit.unregister(self.at_exit)
 

@@ -128,7 +128,7 @@ DOORS = (
     Door("threading", "remotes.drive_api", "threads share a token, ids and what is remembered of folders and files"),
     Door("threading", "training.capture.work", "owns the thread that copies beside the training"),
     Door("threading", "saving.presence", "who waits for the right to write is told when the session closes"),
-    Door("threading", "training.interrupt", "signals belong to the main thread, and a timer ends the waiting"),
+    Door("threading", "training.interrupt", "owns the thread that ends the waiting; signals are the main one's"),
     Door("threading", "checkpoints.abreast", "owns the threads that read packs or download them"),
     Door("threading", "training.journal", "the loop logs while the writer syncs to disk"),
     Door("threading", "checkpoints.store", "the writer commits while the mirror reads and retention deletes"),

@@ -9,21 +9,31 @@ Python calls handlers of signals in the main thread only, between two instructio
 (https://docs.python.org/3/library/signal.html#execution-of-python-signal-handlers); a notebook's kernel sets its
 handler anew for each cell, so this one is set at each boundary and put back when no loop is left. A loop that was left
 by an exception never says so; but the code that runs it is not on the stack any more, and then nothing is held back.
+
+The next interrupt may come while the handler runs for this one, at whatever line of Python's own modules it is in
+there. So the handler starts no thread and takes no lock: a thread stands by and gets its news through a queue whose
+`put` may be interrupted by another one (https://docs.python.org/3/library/queue.html#queue.SimpleQueue.put). A forked
+child lacks that thread: there the first interrupt waits for the boundary or for the second one.
 """
 
 from __future__ import annotations
 
 import inspect
+import math
 import signal
 import sys
 import threading
 from collections.abc import Callable
+from queue import Empty, SimpleQueue
 from types import CodeType, FrameType
+
+from colab_resume.background import BackgroundThread
 
 __all__ = ["HeldInterrupt"]
 
 _PATIENCE = (5.0, 30.0)
 _SAY_AFTER = 1.0
+_NONE_HELD, _OVER = 0.0, math.inf
 _PACKAGE = __name__.partition(".")[0]
 _LEAD_LOOPS = {_PACKAGE, "accelerate", "lightning", "pytorch_lightning", "torch", "transformers"}
 """Whose code asks for the next turn on behalf of the user's code, which is the one that has to be running still."""
@@ -48,7 +58,8 @@ class HeldInterrupt:
         self._tell = tell
         self._patience = patience
         self._code: CodeType | None = None
-        self._timers: list[threading.Timer] = []
+        self._news: SimpleQueue[float] = SimpleQueue()
+        self._thread: BackgroundThread | None = None
         self.held = False
         """Whether there was an interrupt that has not come through yet."""
 
@@ -58,6 +69,10 @@ class HeldInterrupt:
             return
         self._code = _code_of_loop(sys._getframe())
         if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            if self._thread is None or not self._thread.is_alive():
+                self._news = SimpleQueue()  # the old one may still tell an earlier thread to end
+                self._thread = BackgroundThread(self._stand_by, self._news, name="colab_resume-interrupt")
+                self._thread.start()
             signal.signal(signal.SIGINT, self._interrupted)
 
     def leave(self) -> None:
@@ -68,34 +83,52 @@ class HeldInterrupt:
         if in_main_thread and signal.getsignal(signal.SIGINT) == self._interrupted:
             signal.signal(signal.SIGINT, signal.default_int_handler)
 
+    def close(self) -> None:
+        """End the thread, until a loop runs again."""
+        self.leave()
+        if self._thread is not None:
+            self._news.put(_OVER)
+            self._thread.join()
+            self._thread = None
+
     def _interrupted(self, number: int, frame: FrameType | None) -> None:
-        if self.held or not self._may_hold() or not _is_running(self._code, frame):
+        hold = self._may_hold() and _is_running(self._code, frame)
+        another, self.held = self.held, True
+        if another or not hold:
             self._forget()
             signal.default_int_handler(number, frame)
-        self.held = True
         shortest, longest = self._patience
-        seconds = min(longest, max(shortest, 2 * self._pace()))
         # Nothing is printed here: the code that was interrupted may be printing.
-        line = f"stopping when this step is complete, or after {seconds:.0f} s (stop again: at once)"
-        self._later(_SAY_AFTER, lambda: self._tell(line))
-        self._later(seconds, self._interrupt_again)
-
-    def _later(self, seconds: float, call: Callable[[], None]) -> None:
-        timer = threading.Timer(seconds, call)
-        timer.daemon = True
-        timer.name = "colab_resume-interrupt"
-        # In this order: another interrupt may come in between, and cancels what it finds here.
-        self._timers.append(timer)
-        timer.start()
+        self._news.put(min(longest, max(shortest, 2 * self._pace())))
 
     def _forget(self) -> None:
-        # In this order: another interrupt may come at any point, and as long as one is held it starts no new timers.
-        while self._timers:
-            self._timers[-1].cancel()
-            self._timers.pop()
-        self.held = False
+        # In this order: another interrupt may come in between, and finds one that is held.
+        if self.held:
+            self._news.put(_NONE_HELD)
+            self.held = False
 
-    def _interrupt_again(self) -> None:
+    def _stand_by(self, news: SimpleQueue[float]) -> None:
+        """In a thread of its own. The news: for how many seconds an interrupt is held back, or one of the constants."""
+        seconds = news.get()
+        while seconds != _OVER:
+            seconds = news.get() if seconds == _NONE_HELD else self._wait(seconds, news)
+
+    def _wait(self, seconds: float, news: SimpleQueue[float]) -> float:
+        """Say after a while what is waited for, and interrupt again after so many seconds; returns the next news."""
+        for passing, then in ((_SAY_AFTER, self._say), (seconds - _SAY_AFTER, self._interrupt_again)):
+            try:
+                return news.get(timeout=max(0.0, passing))
+            except Empty:
+                then(seconds)
+        return _NONE_HELD
+
+    def _say(self, seconds: float) -> None:
+        try:
+            self._tell(f"stopping when this step is complete, or after {seconds:.0f} s (stop again: at once)")
+        except Exception:  # noqa: BLE001 - where nobody can read it the interrupt comes through all the same
+            return
+
+    def _interrupt_again(self, _seconds: float) -> None:
         # To the main thread itself: it may wait in a system call, which only its own signal ends.
         ident = threading.main_thread().ident
         if self.held and ident is not None:
