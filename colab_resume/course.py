@@ -93,6 +93,7 @@ class Course:
         self._unclear = False
         self._go_to(self._restored)
         self.moved = False
+        self._chance: Any = None
         self._prepared = False
         self._set_up_again = False
         self.loop_seconds: float = 0.0
@@ -133,7 +134,8 @@ class Course:
             if self.moved and self.loops.settled and not self._set_up_again:
                 raise UsageError(
                     f"{', '.join(names)} already stands for another object",
-                    hint="choose another name for a second phase; if this cell runs again, run setup's cell first",
+                    hint="choose another name for a second phase; a Trainer's second training is a run of its own: "
+                    "run.finish(), then setup with another name; if this cell runs again, run setup's cell first",
                 )
             self._rewind("its objects were made anew")
         known, replaced = self.tracking.names(), self.tracking.replaced(objects)
@@ -256,8 +258,16 @@ class Course:
 
     def at_boundary(self, *, savable: bool, pauses: bool, loop_ended: bool) -> None:
         """Capture the state if that is due."""
-        if not self.loops.cursor.arrived:
-            return
+        if self.loops.cursor.arrived:
+            self._chance = randomness.capture() if loop_ended else None
+            self._reach(savable=savable, pauses=pauses, loop_ended=loop_ended)
+
+    def save_outside(self) -> None:
+        """Capture the state where no loop runs: what was drawn since the last one ended is drawn again on a restart."""
+        if self.moved and self.loops.between_steps:
+            self._reach(savable=True, pauses=False, loop_ended=True)
+
+    def _reach(self, *, savable: bool, pauses: bool, loop_ended: bool) -> None:
         before, self._clock = self._clock, time.perf_counter()
         self.loop_seconds += self._clock - before
         self._let_go_of_restored()
@@ -313,7 +323,7 @@ class Course:
 
     def _parts(self) -> Iterator[LiveState]:
         yield from self.tracking.live()
-        yield LiveState.of(RNG, "rng", randomness.capture())
+        yield LiveState.of(RNG, "rng", self._chance or randomness.capture())
         loops = {**self.loops.state(), "made": self._made.state(), "setup": self._at_setup}
         yield LiveState.of(_LOOPS, "loops", loops)
 

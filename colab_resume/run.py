@@ -227,8 +227,7 @@ class Run:
         """Save at the next boundary, or at once outside of loops; a tagged checkpoint is kept for good."""
         self._refuse_if_finished()
         self._saving.ask(tag)
-        if self._course.moved and self._loops.between_steps:
-            self._course.at_boundary(savable=True, pauses=False, loop_ended=True)
+        self._course.save_outside()
 
     def best(self, metric: str, mode: Literal["min", "max"]) -> None:
         """Keep the checkpoint with the best logged value of this metric, and save whenever there is a better one.

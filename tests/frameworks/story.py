@@ -25,9 +25,13 @@ class Story:
         self._folder = folder
         self._trainings = self._lives = 0
 
+    def begin(self) -> None:
+        """Another training, with nothing on the remote yet."""
+        self._trainings += 1
+
     def tell(self, deaths: Sequence[Death], workers: Sequence[int] = (0,), *, last: bool = True, **options: Any) -> Any:
         """What the last life ends with, after others that died there; they have these workers in turn."""
-        self._trainings += 1
+        self.begin()
         found = None
         for number, death in enumerate([*deaths, None] if last else deaths):
             life = self.life(death=death, workers=workers[number % len(workers)], **options)

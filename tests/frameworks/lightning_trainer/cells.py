@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import lightning.pytorch as pl
@@ -12,9 +14,10 @@ from frameworks.lightning_trainer.training import Life, ended, fit, made, traine
 from lightning.pytorch.callbacks import LearningRateFinder
 from torch.utils.data import DataLoader
 
+import colab_resume
 from colab_resume.errors import StateMismatch, UsageError
 
-__all__ = ["fails_once", "fits_twice", "goes_elsewhere", "refused", "stopped_once"]
+__all__ = ["fails_once", "fits_twice", "goes_elsewhere", "refused", "stopped_once", "two_runs"]
 
 
 class Once(pl.Callback):
@@ -66,6 +69,21 @@ def fits_twice(life: Life) -> str:
         except ValueError as error:
             return str(error)
     return "trained twice"
+
+
+def two_runs(life: Life, deaths: tuple[tuple[str, int] | None, ...]) -> Any:
+    """Two trainings of one model, each a run of its own: without its first layer, and with it. It may die in either."""
+    model = life.model()
+    model.layers[0].requires_grad_(False)
+    first, second = (replace(life, death=death, model=lambda: model) for death in deaths)
+    with made(first) as (run, trainer):
+        fit(first, trainer)
+        end = copy.deepcopy(ended(run, trainer)["end"])
+        model.layers[0].requires_grad_(True)
+        following = colab_resume.setup("pl, all of it", store=life.store, remote=life.remote, every=life.every)
+        later = trainer_of(second, following, trainer.default_root_dir)
+        fit(second, later)
+        return {"first": end, "second": ended(following, later)["end"]}
 
 
 def goes_elsewhere(life: Life) -> list[str]:
