@@ -20,6 +20,7 @@ _TOLD = [
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::FutureWarning:lightning")  # Lightning's own, of torch's trees
 @pytest.mark.parametrize(("page", "section"), _TOLD)
 def test_a_section_runs_as_it_stands(page: Path, section: str, tmp_path: Path) -> None:
     """Block after block, and what is shown below one came out of it."""

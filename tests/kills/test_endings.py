@@ -72,7 +72,8 @@ def test_after_finish_nothing_of_ours_is_left(tmp_path: Path) -> None:
     run = setup(NAME, store=tmp_path / "disk", remote=tmp_path / "drive", every=1)
     _short(run)
     passing = {"colab_resume-copier", "colab_resume-transfer"}
-    assert sorted(set(_ours()) - passing) == ["colab_resume-mirror", "colab_resume-writer"]
+    lasting = [f"colab_resume-{name}" for name in ("interrupt", "mirror", "writer")]
+    assert sorted(set(_ours()) - passing) == lasting
     run.finish()
     assert not _ours()
     run.finish()

@@ -201,7 +201,7 @@ class Lagging(MemoryRemote):
 
 def test_a_session_that_closes_waits_for_no_right_to_write(tmp_path: Path) -> None:
     """The cell run again begins a new one; the old one's mirror ends at once, and sends nothing any more."""
-    remote = Lagging()
+    others, remote = _mirrors(), Lagging()
     run = colab_resume.setup("r", store=tmp_path, remote=remote, every=1)
     values = run.state(n=0)
     for _ in run.steps(3):
@@ -210,11 +210,14 @@ def test_a_session_that_closes_waits_for_no_right_to_write(tmp_path: Path) -> No
             break
     for _ in run.steps(3):
         values.n += 1
-    mirrors = [thread for thread in threading.enumerate() if thread.name == "colab_resume-mirror"]
-    assert len(mirrors) == 1
+    assert len(_mirrors() - others) == 1
     with pytest.raises(NotSafe):
         run.finish(0.1)
-    assert not [thread for thread in threading.enumerate() if thread.name == "colab_resume-mirror"]
+    assert not _mirrors() - others
+
+
+def _mirrors() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "colab_resume-mirror"}
 
 
 def test_a_session_that_is_closed_twice_has_no_problem(place: Place) -> None:
