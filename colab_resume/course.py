@@ -99,6 +99,7 @@ class Course:
         self.loop_seconds: float = 0.0
         self._clock = time.perf_counter()
         self._told: set[str] = set()
+        self._told_reshaped: set[str] = set()
         self._first_safe_due = self.saving.has_remote
         self._room_told: set[str] = set()
         self._replaying = self.saving.replay.report.lost > 0
@@ -309,6 +310,7 @@ class Course:
         self.saving.make_way()
         if self.saving.is_due(self.loops.cursor.step) and (whole or self.tracking.is_whole()):
             self.saving.save(self._parts(), self.loops.cursor.position(), step_follows=step_follows)
+            self._tell_reshaped()
         self.saving.measured.pass_by()
 
     def _save_here(self) -> bool:
@@ -345,6 +347,16 @@ class Course:
         if not self.is_closed:
             self.tell_problems()
         self._bar.close()
+
+    def _tell_reshaped(self) -> None:
+        """While there is time to write the line of code without which a restart could not go on."""
+        for name, what in self.tracking.reshaped.items():
+            if what and what not in self._told_reshaped:
+                self._told_reshaped.add(what)
+                warn(
+                    f"{self._name}: {name} has other parameters than when it was tracked ({what}): after a restart it "
+                    f"needs them before run.track, where run.status().restored is {self.loops.cursor.step} or more"
+                )
 
     def _tell_news(self) -> None:
         """Each problem once while it lasts, what is safe for the first time, how the replay of lost steps came out."""

@@ -6,6 +6,7 @@ list of differences is raised before anything has changed.
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, Protocol, TypeVar
@@ -52,6 +53,8 @@ class Tracking:
         self._parts: dict[str, Part] = {VALUES: part_for(VALUES, self.values, self._parameters, self._everything)}
         self._looks: dict[str, Look] = {}
         self._postponed = 0
+        self.reshaped: dict[str, str] = {}
+        """What has been added to modules, or taken away, since they were tracked, by their names."""
         self.before_step: Callable[[], None] = lambda: None
         """Called when an optimizer is about to step."""
 
@@ -147,7 +150,8 @@ class Tracking:
         if lines:
             raise StateMismatch(
                 "the objects are not those of the checkpoint; nothing was applied:\n  " + "\n  ".join(lines),
-                hint="build the same objects as before, or start a run with another name",
+                hint="build the same objects as before, also what was added or pruned later, or start a run with "
+                "another name",
             )
         for name, optimizer in self._of(OptimizerPart, found):
             optimizer.add_missing_groups(states[name]) if final else optimizer.reset_groups()
@@ -189,8 +193,12 @@ class Tracking:
         known = self._looks.pop(name, None)
         if not isinstance(part, ModulePart | OptimizerPart) or not part.is_steady:
             return None
-        look = known if known is not None and known.holds() else part.look()
-        if look is not None:
+        if known is not None and known.holds():
+            self._looks[name] = known
+            return known
+        if isinstance(part, ModulePart):
+            self.reshaped[name] = _in_words(*part.added_and_gone())
+        if (look := part.look()) is not None:
             self._looks[name] = look
         return look
 
@@ -223,6 +231,11 @@ class Tracking:
             for name, module in modules
             for plain, parameter in by_plain_name(module.named_parameters()).items()
         }
+
+
+def _in_words(added: list[str], gone: list[str]) -> str:
+    found = (f"{what} {reprlib.repr(names)}" for what, names in (("new", added), ("gone", gone)) if names)
+    return ", ".join(found)
 
 
 def _extras(saved: SavedParts) -> Mapping[str, Any]:

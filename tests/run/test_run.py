@@ -321,7 +321,7 @@ def test_a_changed_model_is_told_in_full_and_nothing_is_applied(place: Place) ->
         "  net: a.weight is (3, 2) float32 in the checkpoint, (3, 4) float32 now",
         "  net: c.weight is (1, 1) float32 in the checkpoint, (1, 1) float16 now",
         "  net: c.bias is (1,) float32 in the checkpoint, (1,) float16 now",
-        "  -> build the same objects as before, or start a run with another name",
+        "  -> build the same objects as before, also what was added or pruned later, or start a run with another name",
     ]
     assert counter.n == -1
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())

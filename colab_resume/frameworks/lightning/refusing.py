@@ -66,6 +66,11 @@ _REFUSED: tuple[tuple[Callable[[Any], Any], str, str], ...] = (
         "use EMAWeightAveraging, or average in a callback of your own",
     ),
     (
+        lambda trainer: _has(trainer, "ModelPruning"),
+        "ModelPruning gives the parameters other names in mid-training, and after a restart they have the old ones",
+        "prune with a Trainer of its own, and attach the one of the training that follows",
+    ),
+    (
         lambda trainer: type(trainer.strategy.checkpoint_io).__name__ == "AsyncCheckpointIO",
         "AsyncCheckpointIO writes files while the training goes on: nobody knows at a boundary whether they are whole",
         "leave it out",

@@ -52,6 +52,7 @@ class ModulePart:
         self._flags = self._frozen(), self._in_eval()
         self._tracked = {place.key: copied(place.value) for place in _places(module)}
         self._stood = {key: source.get() for key, source in _generators(module)}
+        self._names = list(self._names_now())
 
     def tensors(self) -> Iterator[torch.Tensor]:
         """Parameters and buffers."""
@@ -61,6 +62,11 @@ class ModulePart:
     def look(self) -> ModuleLook | None:
         """What state and extras are made of, if that is all that they can be made of."""
         return look_at_module(self._module)
+
+    def added_and_gone(self) -> tuple[list[str], list[str]]:
+        """Parameters and buffers that are there, or are not there any more, since the module was tracked."""
+        now, then = self._names_now(), self._names
+        return [name for name in now if name not in then], [name for name in then if name not in now]
 
     def state(self) -> Any:
         """A lazy parameter that has no shape yet has no state either."""
@@ -87,6 +93,9 @@ class ModulePart:
             keys = by_plain_name((key, key) for key in now)
             saved = {key: plain.get(name, now[key]) for name, key in keys.items()}
         self._module.load_state_dict(saved)
+
+    def _names_now(self) -> Iterable[str]:
+        return by_plain_name((name, None) for name in self._module.state_dict())
 
     def extras(self) -> dict[str, Any]:
         """What `state` leaves out, live."""

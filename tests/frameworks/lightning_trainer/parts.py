@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset, random_split
 from torchmetrics import MeanSquaredError
 
-__all__ = ["Averaging", "ByHand", "Counting", "Data", "Net", "Remembering", "Rows", "Stream"]
+__all__ = ["Averaging", "ByHand", "Counting", "Data", "Net", "OnABackbone", "Remembering", "Rows", "Stream"]
 
 
 class Rows(NoisyRows, Dataset[tuple[Tensor, Tensor]]):
@@ -73,6 +73,17 @@ class Net(pl.LightningModule):
             return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "monitor": "val_loss"}}
         schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.02, total_steps=200)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+class OnABackbone(Net):
+    """Its first layers are trained later, in a group of their own."""
+
+    @property
+    def backbone(self) -> nn.Module:
+        return self.layers[:2]
+
+    def configure_optimizers(self) -> Any:
+        return torch.optim.AdamW([one for one in self.parameters() if one.requires_grad], lr=0.01)
 
 
 class ByHand(Net):

@@ -117,6 +117,22 @@ def test_what_cannot_be_exact_is_refused_when_it_is_attached(
     assert reason in story.refusal(options=options)
 
 
+@pytest.mark.parametrize("name", ["ModelPruning", "StochasticWeightAveraging"])
+def test_callbacks_that_change_what_a_restart_makes_anew_are_refused(name: str, story: Story) -> None:
+    """Names of parameters, schedules."""
+
+    def refused(_: str) -> list[Any]:
+        from lightning.pytorch import callbacks
+
+        made = {
+            "ModelPruning": lambda: callbacks.ModelPruning("l1_unstructured", amount=0.5),
+            "StochasticWeightAveraging": lambda: callbacks.StochasticWeightAveraging(0.01),
+        }
+        return [made[name]()]
+
+    assert name in story.refusal(callbacks=refused)
+
+
 def test_what_the_run_could_not_follow_is_refused_when_fit_is_called(cells: ModuleType, story: Story) -> None:
     """A checkpoint to begin at, several loaders, steps that draw, a search, a loop of the run around it."""
     life = story.life()

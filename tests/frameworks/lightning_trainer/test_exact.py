@@ -81,6 +81,19 @@ def test_a_datamodule_and_a_schedule_that_looks_at_a_metric_go_on(story: Story) 
     assert found["end"]["data"] == {"asked": 4}
 
 
+def test_layers_that_are_unfrozen_later_and_an_accumulation_that_changes_go_on(story: Story) -> None:
+    """A parameter group is added in the second epoch; from then on two batches make a step."""
+
+    def changing(_: str) -> list[Any]:
+        from lightning.pytorch.callbacks import BackboneFinetuning, GradientAccumulationScheduler
+
+        unfreezing = BackboneFinetuning(unfreeze_backbone_at_epoch=1, lambda_func=lambda epoch: 1.5)
+        return [unfreezing, GradientAccumulationScheduler({0: 1, 1: 2})]
+
+    deaths = [("begin", 5), ("epoch", 11), ("end", 17), ("begin", 29)]
+    story.check(deaths, model=_parts("OnABackbone"), callbacks=changing)
+
+
 def test_averaged_weights_and_what_the_model_itself_puts_into_a_checkpoint_go_on(story: Story) -> None:
     """Weights in callbacks, one of the user's own and Lightning's; `on_save_checkpoint` and `on_load_checkpoint`."""
 
