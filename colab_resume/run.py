@@ -186,7 +186,8 @@ class Run:
 
         `ahead=True`: the code draws each batch before it has trained on the one before, as prefetchers do; so one
         batch is in its hands at each boundary, and a restart draws that one again. `ahead=False`: it certainly does
-        not. If nothing is said, a run that looks like one that does is refused in its first step (`UsageError`).
+        not. If nothing is said, a run that looks like one that does is refused in its first step (`UsageError`); and so
+        is a framework that draws here in a loop of its own, which `run.attach` is for.
         """
         self._refuse_if_finished()
         return self._loops.batches(loader, ahead=ahead)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
-__all__ = ["LookedThrough", "looked_through"]
+__all__ = ["LookedThrough", "bare", "looked_through"]
 
 T = TypeVar("T")
 
@@ -75,3 +75,10 @@ def looked_through(loader: Iterable[T], begin: Callable[[], Iterator[T]]) -> Ite
     """The loader, except that `iter` gives what `begin` returns."""
     kind = _OneShot if hasattr(type(loader), "__next__") else LookedThrough
     return kind(loader, begin)
+
+
+def bare(loader: Any) -> Any:
+    """What it stands for, if it is one of these; else the same."""
+    while issubclass(type(loader), LookedThrough):
+        loader = object.__getattribute__(loader, "_loader")
+    return loader

@@ -6,6 +6,7 @@ training *unsettled* until control is seen to go on around it, and nothing is ca
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol, TypeVar, cast
 
@@ -14,7 +15,8 @@ from .cursor import Cursor, Loop
 from .data import randomness
 from .data.batches import Loaders, Pass, look_of, origin_of, size_of
 from .data.wrapped import inside
-from .looked_through import looked_through
+from .drawn_by import owner_of_loop, refused
+from .looked_through import bare, looked_through
 from .position import Kind, Position
 
 __all__ = ["LoopEvents", "Loops"]
@@ -158,7 +160,14 @@ class Loops:
 
     def batches(self, loader: Iterable[T], *, ahead: bool | None = None) -> Iterable[T]:
         """The loader, of which each iteration is a pass from where the run stopped."""
-        return looked_through(loader, lambda: self._batches(loader, ahead, self.cursor.announce()))
+        loader = bare(loader)
+
+        def begin() -> Iterator[T]:
+            if owner := owner_of_loop(sys._getframe(2)):
+                return refused(owner)
+            return self._batches(loader, ahead, self.cursor.announce())
+
+        return looked_through(loader, begin)
 
     def _batches(self, loader: Iterable[T], ahead: bool | None, asked: int) -> Iterator[T]:
         if not self.cursor.inside and not self.settled:

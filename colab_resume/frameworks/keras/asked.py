@@ -13,6 +13,7 @@ from keras.src.backend import config
 from keras.src.trainers.data_adapters import array_slicing
 
 from ...errors import UsageError
+from ...training.looked_through import bare
 
 __all__ = ["Asked", "asked"]
 
@@ -38,6 +39,7 @@ def asked(bound: inspect.BoundArguments) -> Asked:
     """What was asked for; `UsageError` if it cannot be a part of a run."""
     bound.apply_defaults()
     options = dict(bound.arguments)
+    options["x"] = bare(options["x"])  # `fit` makes the passes of the run by itself
     callbacks = _callbacks(options["callbacks"])
     history = next((callback for callback in callbacks if isinstance(callback, History)), None)
     if history is None:

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 import colab_resume
 from colab_resume.errors import StateMismatch, UsageError
 
-__all__ = ["fails_once", "fits_twice", "goes_elsewhere", "refused", "stopped_once", "two_runs"]
+__all__ = ["draws_from_batches", "fails_once", "fits_twice", "goes_elsewhere", "refused", "stopped_once", "two_runs"]
 
 
 class Once(pl.Callback):
@@ -84,6 +84,14 @@ def two_runs(life: Life, deaths: tuple[tuple[str, int] | None, ...]) -> Any:
         later = trainer_of(second, following, trainer.default_root_dir)
         fit(second, later)
         return {"first": end, "second": ended(following, later)["end"]}
+
+
+def draws_from_batches(life: Life) -> Any:
+    """The Trainer is given `run.batches(loader)` in place of the loader."""
+    with made(life) as (run, trainer):
+        loaders = (DataLoader(Rows(), 4, shuffle=True), DataLoader(Rows(10, noise=0.0), 4))
+        trainer.fit(life.model(), run.batches(loaders[0]), loaders[1])
+        return ended(run, trainer)
 
 
 def goes_elsewhere(life: Life) -> list[str]:

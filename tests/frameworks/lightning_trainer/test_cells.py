@@ -84,6 +84,15 @@ def test_fit_is_not_called_a_second_time(cells: ModuleType, story: Story) -> Non
     assert "run.finish(), then setup with another name" in said
 
 
+def test_batches_of_the_run_are_the_loader_to_a_trainer_that_is_attached(cells: ModuleType, story: Story) -> None:
+    """Nothing is passed over twice."""
+    whole = story.tell([])
+    story.begin()
+    first, second = story.life(death=("begin", 15)), story.life()
+    assert live(lambda: cells.draws_from_batches(first))[0] == KILLED
+    assert live(lambda: cells.draws_from_batches(second))[1]["end"] == whole["end"]
+
+
 def test_two_trainings_after_one_another_are_two_runs(cells: ModuleType, story: Story) -> None:
     """Killed in the first, then in the second, each time on a new VM; the first one's weights come back untrained."""
 
