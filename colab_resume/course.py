@@ -238,6 +238,14 @@ class Course:
                 hint="say run.batches(loader, ahead=True) if the next batch is drawn ahead, ahead=False if it is not",
             )
 
+    def data_differ(self) -> None:
+        """Say so: who goes on in the middle of such a pass trains on other data than were left of it."""
+        warn(
+            f"{self._name}: this pass over the data begins with another batch than before the restart: some data may "
+            "come twice in it, and others not at all. Either what decides the order has no seed (a generator made "
+            "without one, the time), or they are not the data of then"
+        )
+
     def before_a_pause(self) -> None:
         """Save before it, if that is cheap enough: what is lost in the pause is then the pause alone."""
         if self.saving.can_afford_one_more:

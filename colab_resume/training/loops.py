@@ -14,6 +14,7 @@ from ..errors import UsageError
 from .cursor import Cursor, Loop
 from .data import randomness
 from .data.batches import Loaders, Pass, look_of, origin_of, size_of
+from .data.witness import Witness
 from .data.wrapped import inside
 from .drawn_by import owner_of_loop, refused
 from .looked_through import bare, looked_through
@@ -43,6 +44,10 @@ class LoopEvents(Protocol):
 
     def drawn_again(self) -> None:
         """A second one is asked for; `UsageError` if the first was not trained on."""
+        ...
+
+    def data_differ(self) -> None:
+        """A pass has begun with another item than the first time."""
         ...
 
     def before_a_pause(self) -> None:
@@ -97,6 +102,8 @@ class Loops:
         self._loaders.bring_back(saved["loaders"])
         self._keeping: dict[Loop, Pass[Any]] = {}
         self._kept: dict[Loop, Any] = {}
+        self._seen: dict[str, Any] = dict(saved.get("seen", {}))
+        self._witnesses: dict[Loop, Witness] = {}
 
     def state(self) -> Any:
         """What goes with the position: how the generators stood when each open epoch began, and the state of the
@@ -106,7 +113,9 @@ class Loops:
             for loop, items in self._keeping.items()
             if loop in self.cursor
         }
-        return {"turns": self._turns[: self.cursor.depth], "passes": passes, "loaders": self._loaders.kept()}
+        seen = {str(loop.frame.seed): one.seen for loop, one in self._witnesses.items() if loop in self.cursor}
+        turns, loaders = self._turns[: self.cursor.depth], self._loaders.kept()
+        return {"turns": turns, "passes": passes, "loaders": loaders, "seen": seen}
 
     @property
     def on_the_way_back(self) -> bool:
@@ -187,6 +196,8 @@ class Loops:
             if self._first_step:
                 self._events.hands_out_first()
             item = next(items, _END)
+            if items.witness.differs:
+                self._events.data_differ()
             while item is not _END:
                 self.cursor.hand_out(loop)
                 if loop.frame.index == loop.size:
@@ -204,6 +215,7 @@ class Loops:
             self.cursor.close(loop)
             self._keeping.pop(loop, None)
             self._kept.pop(loop, None)
+            self._witnesses.pop(loop, None)
             within.end()
 
     def go_back_if_left(self, name: str) -> None:
@@ -237,7 +249,9 @@ class Loops:
     def _start(self, loader: Iterable[T], loop: Loop) -> Pass[T]:
         frame = loop.frame
         saved = self._saved.pop(str(frame.seed), None)
-        items = self._loaders.start(loader, seed=frame.seed, first=frame.index, saved=saved)
+        seen = self._seen.pop(str(frame.seed), None)
+        items = self._loaders.start(loader, seed=frame.seed, first=frame.index, saved=saved, seen=seen)
+        self._witnesses[loop] = items.witness
         if items.keeps_state:
             self._keeping[loop] = items
             if loop.ahead:

@@ -31,6 +31,7 @@ from .iterables import Iterated, Own, Replayed
 from .making import has_state
 from .once import Once
 from .passes import Counted, Drawing, Pass, Subject, Supply, Track, begin, live_through
+from .witness import Witness
 
 __all__ = ["Loaders", "Pass", "look_of", "origin_of", "size_of"]
 
@@ -79,8 +80,9 @@ class Loaders:
         self._waiting: dict[tuple[str, int], Any] = {}
         self._once = Once()
 
-    def start(self, loader: Iterable[T], *, seed: int, first: int, saved: Any = None) -> Pass[T]:
-        """Begin the pass with this seed at batch `first` (counted from 0), where `saved` was its `state()`."""
+    def start(self, loader: Iterable[T], *, seed: int, first: int, saved: Any = None, seen: Any = None) -> Pass[T]:
+        """Begin the pass with this seed at batch `first` (counted from 0), where `saved` was its `state()`, and `seen`
+        what its witness had seen."""
         saved = saved or {"told": None, "before": None, "habits": {}}
         known, own = self._know(loader), _sampling_generators(loader)
         supply, owners = _supply(loader, known), _owners(loader)
@@ -95,6 +97,7 @@ class Loaders:
             before = saved["before"] or known.place
             if saved["before"] or (known.track is None and before):
                 live_through(supply, before, own)
+        supply.witness = Witness(seen)
         items = begin(supply, seed, first, told, own)
         track = Track(seed, first, before, goes_on=supply.goes_on)
         if told is not None:

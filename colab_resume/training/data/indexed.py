@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, get_worker_info
 from .copies import shallow_copy, tell_worker
 from .generators import Source, own_generators
 from .randomness import Stream, seeded
+from .witness import Witness
 
 __all__ = ["Indexed", "drawn_on"]
 
@@ -84,6 +85,7 @@ class _Requests:
         self.own: list[Source] = []
         self.seed = 0
         self.first = 0
+        self.witness = Witness()
 
     def __len__(self) -> int:
         return len(self._sampler)
@@ -92,7 +94,7 @@ class _Requests:
         seed, first = self.seed, self.first
         stream = Stream(seed, self.own)
         with stream.drawing():
-            lists = iter(self._sampler)
+            lists = self.witness.over(iter(self._sampler))
             skipped = sum(1 for _ in islice(lists, first))
         if skipped < first:
             return
@@ -109,6 +111,7 @@ class Indexed:
     has_state = goes_on = False
 
     def __init__(self, loader: DataLoader[Any]) -> None:
+        self.witness = Witness()
         batched = loader.batch_sampler is not None
         self._requests = _Requests(loader.batch_sampler if batched else loader.sampler)
         self._copy = shallow_copy(
@@ -123,6 +126,7 @@ class Indexed:
     def begin(self, seed: int, first: int, _state: Any, own: list[Source]) -> Iterator[Any]:
         """The batches from `first` on; `own` are the generators of the samplers."""
         self._requests.seed, self._requests.first, self._requests.own = seed, first, own
+        self._requests.witness = self.witness
         self._copy.generator.manual_seed(seed)
         return iter(self._copy)
 

@@ -24,6 +24,7 @@ from .making import Making, Recipe, has_state
 from .peculiar import begins_anew
 from .randomness import Stream
 from .reach import reachable
+from .witness import Witness
 
 __all__ = ["Iterated", "Own", "Replayed"]
 
@@ -64,6 +65,7 @@ class Iterated:
 
     def __init__(self, loader: DataLoader[Any]) -> None:
         data = loader.dataset
+        self.witness = Witness()
         self._in_workers = loader.num_workers > 0
         self.tells = "workers" if self._in_workers else "here"
         self.has_state = hasattr(loader, "state_dict") if self._in_workers else _may_have_state(data)
@@ -81,7 +83,7 @@ class Iterated:
         self._copy.generator.manual_seed(seed)
         if state is None:
             self._data.load = None
-            return _from(first, iter(self._copy))
+            return _from(first, self.witness.over(iter(self._copy)))
         if self._in_workers:
             self._copy.load_state_dict(copy.deepcopy(state))  # type: ignore[attr-defined]
         else:
@@ -129,6 +131,7 @@ class Own:
     has_state = True
 
     def __init__(self, iterable: Any) -> None:
+        self.witness = Witness()
         self._recipe = Recipe(iterable)
         self._making: Making | None = None
         self.goes_on = not begins_anew(iterable)
@@ -137,7 +140,7 @@ class Own:
         """The items from `first` on."""
         self._making = Making(self._recipe, seed)
         if state is None:
-            return _from(first, self._making)
+            return _from(first, self.witness.over(self._making))
         self._making.load_state_dict(state)
         return self._making
 
@@ -157,6 +160,7 @@ class Replayed:
     has_state = goes_on = False
 
     def __init__(self, iterable: Iterable[Any]) -> None:
+        self.witness = Witness()
         self._iterable = iterable
 
     def begin(self, seed: int, first: int, _state: Any, own: list[Source]) -> Iterator[Any]:
@@ -165,7 +169,7 @@ class Replayed:
             vars(loader)["_iterator"] = None
         stream = Stream(seed, own)
         with stream.drawing():
-            items = iter(self._iterable)
+            items = self.witness.over(iter(self._iterable))
             skipped = sum(1 for _ in islice(items, first))
         if skipped == first:
             yield from drawn_on(stream, items)

@@ -18,6 +18,7 @@ from ...errors import StateMismatch
 from .generators import Source
 from .habits import Habits
 from .once import Once
+from .witness import Witness
 
 __all__ = ["Counted", "Drawing", "Pass", "Subject", "Supply", "Track", "begin", "live_through"]
 
@@ -33,6 +34,11 @@ class Pass(Protocol[T_co]):
         """Whether `state` is needed to go on from inside this pass."""
         ...
 
+    @property
+    def witness(self) -> Witness:
+        """Whether it began as it did the first time."""
+        ...
+
     def __iter__(self) -> Iterator[T_co]: ...
 
     def __next__(self) -> T_co: ...
@@ -43,7 +49,9 @@ class Pass(Protocol[T_co]):
 
 
 class Supply(Protocol):
-    """Where the items come from."""
+    """Where the items come from. `witness` looks at the first one, if a pass is drawn from its beginning."""
+
+    witness: Witness
 
     @property
     def tells(self) -> str:
@@ -130,6 +138,7 @@ class Drawing(Generic[T]):
 
     def __init__(self, items: Iterator[T], supply: Supply, track: Track, subject: Subject) -> None:
         self._items = items
+        self.witness = supply.witness
         self._supply = supply
         self._track = track
         self._subject = subject

@@ -14,6 +14,7 @@ from typing import Any
 import tensorflow as tf
 
 from ...errors import UsageError
+from ..data.witness import Witness
 from . import chance, files
 from .datasets import memory_of
 
@@ -31,6 +32,7 @@ class DatasetPasses:
     goes_on = False
 
     def __init__(self, dataset: Any) -> None:
+        self.witness = Witness()
         self._dataset = dataset
         self._remembers = memory_of(dataset) is not None
         self._opened_here = 0

@@ -1,0 +1,104 @@
+"""Data whose order no seed decides come in another order after a restart: nobody can mend that, but it is said."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
+from vm import KILLED, die, live
+
+import colab_resume
+
+__all__: list[str] = []
+
+_SAID = "begins with another batch than before the restart"
+
+
+def order(seed: int | None) -> list[int]:
+    return np.random.default_rng(seed).permutation(40).tolist()
+
+
+class Rows(Dataset[Any]):
+    """Each is drawn on as well: a little noise, as augmentation makes it."""
+
+    def __len__(self) -> int:
+        return 40
+
+    def __getitem__(self, index: int) -> Any:
+        return {"x": torch.full((3,), float(index)) + torch.randn(3), "name": f"row {index}"}
+
+
+class Shuffling(Sampler[int]):
+    def __init__(self, seed: int | None) -> None:
+        self._seed = seed
+
+    def __len__(self) -> int:
+        return 40
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(order(self._seed))
+
+
+class Stream(IterableDataset[Any]):
+    def __init__(self, seed: int | None) -> None:
+        self._seed = seed
+
+    def __iter__(self) -> Iterator[Any]:
+        return (Rows()[index] for index in order(self._seed))
+
+
+class Source:
+    """An iterable of the user's own."""
+
+    def __init__(self, seed: int | None) -> None:
+        self._seed = seed
+
+    def __iter__(self) -> Iterator[Any]:
+        for index in order(self._seed):
+            yield np.array([index]), {"rows": [Rows()[index]]}
+
+
+Make = Callable[[int | None], Any]
+_DATA: dict[str, Make] = {
+    "a sampler": lambda seed: DataLoader(Rows(), 4, sampler=Shuffling(seed)),
+    "a sampler, in workers": lambda seed: DataLoader(Rows(), 4, sampler=Shuffling(seed), num_workers=2),
+    "a stream": lambda seed: DataLoader(Stream(seed), 4),
+    "a stream, in a worker": lambda seed: DataLoader(Stream(seed), 4, num_workers=1),
+    "an iterable": Source,
+}
+
+
+def train(folder: Path, make: Make, seed: int | None, *, dies: bool) -> list[str]:
+    """What is warned of; it dies in the middle of its second pass."""
+    said: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger("colab_resume").addHandler(handler)
+    run = colab_resume.setup("data", store=folder / "disk", remote=folder / "drive", every=1)
+    values = run.state(n=0)
+    loader = make(seed)
+    for epoch in run.epochs(2):
+        for _ in run.batches(loader):
+            values.n += 1
+            run._saving.writer.wait(None)
+            if dies and epoch == 1 and run.status().step % 10 == 4:
+                run.flush()
+                die()
+    run.finish()
+    return said
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("seed", "times"), [(None, 1), (3, 0)], ids=["without a seed", "with one"])
+@pytest.mark.parametrize("name", _DATA)
+def test_an_order_without_a_seed_is_noticed(name: str, seed: int | None, times: int, tmp_path: Path) -> None:
+    """Once, for the pass that was gone on with."""
+    assert live(lambda: train(tmp_path, _DATA[name], seed, dies=True))[0] == KILLED
+    said = live(lambda: train(tmp_path, _DATA[name], seed, dies=False))[1]
+    assert sum(_SAID in line for line in said) == times, said
