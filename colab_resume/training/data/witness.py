@@ -40,13 +40,16 @@ class Witness:
                 self._meet(_look(item))
             yield item
 
-    def _meet(self, look: list[Any]) -> None:
-        self.differs = self.seen is not None and not _alike(self.seen, look)
+    def _meet(self, look: list[Any] | None) -> None:
+        self.differs = None not in (self.seen, look) and not _alike(self.seen, look)
         self.seen = look
 
 
-def _look(item: Any) -> list[Any]:
-    return list(islice(_leaves(item), _LEAVES))
+def _look(item: Any) -> list[Any] | None:
+    try:
+        return list(islice(_leaves(item), _LEAVES))
+    except Exception:  # noqa: BLE001 - data are of any kind; what cannot be looked at is trained on all the same
+        return None
 
 
 def _leaves(item: Any) -> Iterator[list[Any]]:
@@ -76,10 +79,10 @@ def _numbers(shape: Any, values: Any) -> list[Any]:
     """Of as many as there are a few, from all over."""
     places = np.linspace(0, len(values) - 1, min(len(values), _VALUES)).astype(int).tolist()
     found = [values[place] for place in places]
-    return [*shape, *(float(value) for value in found if not isinstance(value, complex))]
+    return [*shape, *map(float, found)]
 
 
-def _alike(before: Any, now: list[Any]) -> bool:
+def _alike(before: Any, now: Any) -> bool:
     return len(before) == len(now) and all(
         len(one) == len(other) and all(map(_same, one, other)) for one, other in zip(before, now, strict=True)
     )
