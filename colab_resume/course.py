@@ -99,7 +99,7 @@ class Course:
         self.loop_seconds: float = 0.0
         self._clock = time.perf_counter()
         self._told: set[str] = set()
-        self._told_reshaped: set[str] = set()
+        self._told_reshaped: set[tuple[str, str]] = set()
         self._first_safe_due = self.saving.has_remote
         self._room_told: set[str] = set()
         self._replaying = self.saving.replay.report.lost > 0
@@ -358,13 +358,13 @@ class Course:
 
     def _tell_reshaped(self) -> None:
         """While there is time to write the line of code without which a restart could not go on."""
-        for name, what in self.tracking.reshaped.items():
-            if what and what not in self._told_reshaped:
-                self._told_reshaped.add(what)
-                warn(
-                    f"{self._name}: {name} has other parameters than when it was tracked ({what}): after a restart it "
-                    f"needs them before run.track, where run.status().restored is {self.loops.cursor.step} or more"
-                )
+        news = {(name, what) for name, what in self.tracking.reshaped.items() if what} - self._told_reshaped
+        self._told_reshaped |= news
+        for name, what in sorted(news):
+            warn(
+                f"{self._name}: {name} has other parameters than when it was tracked ({what}): after a restart it "
+                f"needs them before run.track, where run.status().restored is {self.loops.cursor.step} or more"
+            )
 
     def _tell_news(self) -> None:
         """Each problem once while it lasts, what is safe for the first time, how the replay of lost steps came out."""

@@ -27,7 +27,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from types import CodeType, FrameType
 
-from colab_resume.background import BackgroundThread
+from ..background import BackgroundThread
 
 __all__ = ["HeldInterrupt"]
 

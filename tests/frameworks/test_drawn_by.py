@@ -77,7 +77,7 @@ def test_a_loop_that_others_own_is_refused(
 
 
 def test_what_draws_for_its_caller_is_none_of_them(run: colab_resume.Run) -> None:
-    """Bars, torch's own loader, generators of one's own."""
+    """Bars, and generators of one's own."""
     assert sum(float(batch.sum()) for batch in tqdm(run.batches(loader()), disable=True)) == 15
     assert sum(float(batch.sum()) for batch in (batch for batch in run.batches(loader()))) == 15
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import colab_resume
 
 __all__: list[str] = []
 
-Story = Callable[..., Any]
+pytestmark = pytest.mark.slow
 
 
 def drawn() -> tuple[float, float, float]:

@@ -16,6 +16,8 @@ from colab_resume.errors import StateMismatch
 
 __all__: list[str] = []
 
+pytestmark = pytest.mark.slow
+
 _GROWN_AT = 6
 
 

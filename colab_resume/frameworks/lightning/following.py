@@ -15,7 +15,7 @@ from typing import Any
 
 from ...display.text import say
 from ...errors import UsageError
-from ...training.looked_through import bare, looked_through
+from ...training.looked_through import looked_through
 from ..evaluating import without_trace
 from ..host import Host
 from .books import Books
@@ -135,7 +135,7 @@ class Following:
 
     def _load(self, dataloader: Callable[[], Any]) -> Any:
         """The user's loader, of which the Trainer's passes are those of the run."""
-        loader = bare(dataloader())
+        loader = dataloader()
         refuse_loader(loader, self._trainer.lightning_module.training_step)
         return looked_through(loader, lambda: self._draw(loader))
 

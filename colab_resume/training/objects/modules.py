@@ -52,7 +52,7 @@ class ModulePart:
         self._flags = self._frozen(), self._in_eval()
         self._tracked = {place.key: copied(place.value) for place in _places(module)}
         self._stood = {key: source.get() for key, source in _generators(module)}
-        self._names = list(self._names_now())
+        self._names = self._names_now()
 
     def tensors(self) -> Iterator[torch.Tensor]:
         """Parameters and buffers."""
@@ -94,7 +94,7 @@ class ModulePart:
             saved = {key: plain.get(name, now[key]) for name, key in keys.items()}
         self._module.load_state_dict(saved)
 
-    def _names_now(self) -> Iterable[str]:
+    def _names_now(self) -> dict[str, None]:
         return by_plain_name((name, None) for name in self._module.state_dict())
 
     def extras(self) -> dict[str, Any]:
