@@ -2,22 +2,24 @@
 
     python -m folders.writing STYLE FOLDER JOURNAL SEED
 
-Each state is noted in the journal before it is written, and once more when it is complete; then there is a pause.
+Each state is noted in the journal before anything of it is written, and once more when it is complete, with the times;
+then there is a pause. Nothing is written before there is a line on standard input: a folder is tracked first.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
+import math
 import random
 import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-__all__ = ["SETTLE_SECONDS", "SLOW_SECONDS", "STYLES", "digest", "was_slow", "states"]
+__all__ = ["SETTLE_SECONDS", "SLOW_SECONDS", "STYLES", "digest", "note_killed", "states", "was_slow"]
 
 SETTLE_SECONDS = 1.2
 """What is still for so long has settled, where these programs write."""
@@ -35,13 +37,33 @@ def digest(files: Mapping[str, bytes]) -> str:
 
 def states(journal: Path) -> list[str]:
     """The digests of the complete states, in order."""
-    lines = journal.read_text().splitlines() if journal.exists() else []
-    return [json.loads(line)["complete"] for line in lines if line.endswith("}") and "complete" in line]
+    return [note["complete"] for note in _notes(journal) if "complete" in note]
 
 
 def was_slow(journal: Path) -> bool:
-    """Whether some state was written so slowly that nobody could have known it from one that is complete."""
-    return '"slow"' in journal.read_text() if journal.exists() else False
+    """Whether some state, whole or not, took so long that nobody could have known it from one that is complete."""
+    begun = math.inf
+    for note in _notes(journal):
+        if "begun" not in note and note["at"] - begun > SLOW_SECONDS:
+            return True
+        begun = note["at"] if "begun" in note else math.inf
+    return False
+
+
+def note_killed(journal: Path) -> None:
+    """The writer is dead, perhaps in the middle of a state."""
+    with journal.open("a") as notes:
+        notes.write("\n" + _note("killed"))
+
+
+def _note(what: str, state: str = "") -> str:
+    return json.dumps({what: state, "at": time.monotonic()}) + "\n"
+
+
+def _notes(journal: Path) -> list[dict[str, Any]]:
+    """All whole lines: a kill may have cut one off."""
+    lines = journal.read_text().splitlines() if journal.exists() else []
+    return [json.loads(line) for line in lines if line.endswith("}")]
 
 
 def _in_place(folder: Path, path: str, data: bytes, chance: random.Random) -> None:
@@ -104,13 +126,13 @@ def main(style: str, folder: Path, journal: Path, seed: int) -> None:
     with journal.open("a", buffering=1) as notes:
         for number in range(10**6):
             files = make(number, chance)
+            notes.write(_note("begun", digest(files)))
+            if number == 0 and not sys.stdin.readline():
+                return  # whoever was to track the folder has failed
             if style == "saved model" and number % 4 == 3:
                 shutil.rmtree(folder / "variables", ignore_errors=True)
-            began = time.monotonic()
             _write(folder, files, one, chance)
-            if time.monotonic() - began > SLOW_SECONDS:
-                notes.write(json.dumps({"slow": digest(files), "pid": os.getpid()}) + "\n")
-            notes.write(json.dumps({"complete": digest(files), "pid": os.getpid()}) + "\n")
+            notes.write(_note("complete", digest(files)))
             time.sleep(chance.choice([0.1, 1.6, 1.6]))
 
 
