@@ -182,7 +182,8 @@ class Run:
         """The loader itself, except that iterating it skips the batches that were trained on, without loading them.
 
         Control comes back here between two steps, and there the state may be saved. Inside a loop over epochs, code
-        before this loop runs again when a restart continues in the middle of an epoch; `enumerate` then counts from 0.
+        before this loop runs again when a restart continues in the middle of an epoch. `enumerate` around it counts as
+        it would have without the restart; what cannot, such as `itertools.islice`, is refused (`UsageError`).
 
         `ahead=True`: the code draws each batch before it has trained on the one before, as prefetchers do; so one
         batch is in its hands at each boundary, and a restart draws that one again. `ahead=False`: it certainly does

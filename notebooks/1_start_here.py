@@ -131,9 +131,9 @@ print(f"finished at step {points[-1].step}, saved: {run.status().place}")
 #   saved just before the machine vanished may be missing, and then an older checkpoint is used.
 # - The steps after the newest checkpoint are lost and run again. `setup` says how many; once they have run again, the
 #   line `replay` says whether they came out the same.
-# - After a restart in the middle of an epoch, code before the inner loop runs again (here `model.train()`), and
-#   `enumerate(run.batches(loader))` counts from 0. There may even be no batch left: after the inner loop, use nothing
-#   that only its body sets (here `loss`).
+# - After a restart in the middle of an epoch, code before the inner loop runs again (here `model.train()`). There may
+#   even be no batch left: after the inner loop, use nothing that only its body sets (here `loss`).
+#   `enumerate(run.batches(loader))` counts on where it was.
 # - "Bit for bit" holds on the same kind of hardware, with deterministic kernels.
 #
 # ## What next

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
-__all__ = ["LookedThrough", "bare", "looked_through"]
+__all__ = ["LookedThrough", "bare", "is_one_shot", "looked_through"]
 
 T = TypeVar("T")
 
@@ -73,8 +73,12 @@ class _OneShot(LookedThrough[T]):
 
 def looked_through(loader: Iterable[T], begin: Callable[[], Iterator[T]]) -> Iterable[T]:
     """The loader, except that `iter` gives what `begin` returns."""
-    kind = _OneShot if hasattr(type(loader), "__next__") else LookedThrough
-    return kind(loader, begin)
+    return (_OneShot if is_one_shot(loader) else LookedThrough)(loader, begin)
+
+
+def is_one_shot(loader: Any) -> bool:
+    """Whether it is an iterator itself, of which there is one pass."""
+    return hasattr(type(loader), "__next__")
 
 
 def bare(loader: Any) -> Any:

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from types import FrameType
 from typing import Any, Protocol, TypeVar, cast
 
 from ..errors import UsageError
+from .around import asking, counts_around, frames_outward, lead_on
+from .by_hand import Spot
 from .cursor import Cursor, Loop
 from .data import randomness
 from .data.batches import Loaders, Pass, look_of, origin_of, size_of
 from .data.witness import Witness
 from .data.wrapped import inside
 from .drawn_by import owner_of_loop, refused
-from .looked_through import bare, looked_through
+from .looked_through import bare, is_one_shot, looked_through
 from .position import Kind, Position
 
 __all__ = ["LoopEvents", "Loops"]
@@ -100,6 +103,7 @@ class Loops:
         self._turns: list[Any] = list(saved["turns"])
         self._saved: dict[str, Any] = dict(saved["passes"])
         self._loaders.bring_back(saved["loaders"])
+        self._outside: frozenset[int] = frozenset()
         self._keeping: dict[Loop, Pass[Any]] = {}
         self._kept: dict[Loop, Any] = {}
         self._seen: dict[str, Any] = dict(saved.get("seen", {}))
@@ -151,14 +155,17 @@ class Loops:
             self.cursor.make_way_for_steps()
         if (not self.cursor.inside or name in self._entered) and not self._enter(n, name):
             return
+        self._look_around(kind, sys._getframe())
         loop = self._open(kind, name)
         if loop is None:
             return
         loop.size = n
         try:
+            self._lead_on(loop, sys._getframe())
             while loop.frame.index < loop.size:
                 if kind == "epochs":
                     self._begin_turn(loop)
+                    self._outside = frames_outward(sys._getframe(1))
                 yield loop.frame.index
                 self._turned(loop, last=loop.frame.index + 1 == loop.size)
         except BaseException:  # GeneratorExit is `break`; anything else came out of the data or a boundary
@@ -166,30 +173,37 @@ class Loops:
             raise
         finally:
             self.cursor.close(loop)
+            if kind == "epochs":
+                self._outside = frozenset()
 
     def batches(self, loader: Iterable[T], *, ahead: bool | None = None) -> Iterable[T]:
         """The loader, of which each iteration is a pass from where the run stopped."""
         loader = bare(loader)
+        named = Spot.of(sys._getframe(2))
 
         def begin() -> Iterator[T]:
-            if owner := owner_of_loop(sys._getframe(2)):
+            asks = sys._getframe(2)
+            if owner := owner_of_loop(asks):
                 return refused(owner)
-            return self._batches(loader, ahead, self.cursor.announce())
+            begun = named if is_one_shot(loader) else Spot.of(asks)
+            return self._batches(loader, ahead, self.cursor.announce(), begun)
 
         return looked_through(loader, begin)
 
-    def _batches(self, loader: Iterable[T], ahead: bool | None, asked: int) -> Iterator[T]:
+    def _batches(self, loader: Iterable[T], ahead: bool | None, asked: int, begun: Spot) -> Iterator[T]:
         if not self.cursor.inside and not self.settled:
             self._events.entered_again("batches")
         within = inside(loader, self.cursor.epoch)
         loader = within.loader
         self._loaders.meet(loader)
+        self._look_around("batches", sys._getframe())
         look = look_of(loader) + ", drawn ahead" * bool(ahead)
         loop = self._open("batches", "batches", origin=origin_of(loader), look=look, asked=asked, ahead=ahead)
         if loop is None:
             within.end()
             return
         try:
+            self._lead_on(loop, sys._getframe())
             within.begin()
             within.pass_over(loop.frame.index)
             items, loop.size = self._start(loader, loop), size_of(loader)
@@ -203,6 +217,7 @@ class Loops:
                 if loop.frame.index == loop.size:
                     within.comes_last()
                 yield cast("T", within.finished(item))
+                self._refuse_draws_by_hand(loop, begun, sys._getframe())
                 self._asked_for_more(loop, items)
                 # The next batch is drawn before the boundary, on streams of its own: so the boundary after the last
                 # batch is known to be that, and no checkpoint lies between two passes that run side by side.
@@ -246,6 +261,16 @@ class Loops:
             self._events.begins()
         return self.cursor.open(kind, name=name, **about)
 
+    def _look_around(self, kind: Kind, frame: FrameType) -> None:
+        """What the code has put around a loop whose turns are steps or epochs must be right after a restart, too."""
+        if not self.cursor.in_step:
+            counts_around(frame, f"run.{kind}(...)", outside=self._outside, young=True)
+
+    def _lead_on(self, loop: Loop, frame: FrameType) -> None:
+        done, kind = loop.frame.index, loop.frame.kind
+        if done and (kind == "epochs" or self.cursor.makes_steps(loop)):
+            lead_on(counts_around(frame, f"run.{kind}(...)", outside=self._outside, young=False), done)
+
     def _start(self, loader: Iterable[T], loop: Loop) -> Pass[T]:
         frame = loop.frame
         saved = self._saved.pop(str(frame.seed), None)
@@ -269,6 +294,10 @@ class Loops:
             self._events.before_a_pause()  # after the last batch itself lies no checkpoint, see `_turned`
         if loop in self._keeping and (loop.ahead or (makes_steps and self._events.saves_next())):
             self._kept[loop] = items.state()
+
+    def _refuse_draws_by_hand(self, loop: Loop, begun: Spot, frame: FrameType) -> None:
+        if loop.drawn == 1 and self.cursor.makes_steps(loop) and not self._explicit:
+            begun.refuse_loops_between(Spot.of(asking(frame)))
 
     def _begin_turn(self, loop: Loop) -> None:
         """What an epoch draws before its first batch is drawn again when a restart leads into the middle of it."""
