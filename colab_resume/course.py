@@ -23,6 +23,7 @@ from .restore import Restored
 from .saving import Options, Saving
 from .training.capture.live import LiveState
 from .training.data import randomness
+from .training.forgotten import Forgotten, Watch
 from .training.loops import Loops
 from .training.objects.made import Made
 from .training.objects.untouched import look
@@ -67,6 +68,7 @@ class Course:
         self.tracking.before_step = self._before_step
         self.loops = Loops(self)
         self.leaving = Leaving(name, self.loops, saving=lambda: self.saving, save=self._save_here)
+        self._forgotten = Forgotten(self.tracking.things, lambda line: warn(f"{name}: {line}"))
         self._best: Best | None = None
         self._bar = ProgressBar(name)
         self._at_setup: Any = randomness.capture()
@@ -245,6 +247,10 @@ class Course:
             "come twice in it, and others not at all. Either what decides the order has no seed (a generator made "
             "without one, the time), or they are not the data of then"
         )
+
+    def watch(self) -> Watch:
+        """What the loop changes and nobody tracks is told."""
+        return self._forgotten.watch()
 
     def before_a_pause(self) -> None:
         """Save before it, if that is cheap enough: what is lost in the pause is then the pause alone."""

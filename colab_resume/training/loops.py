@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Iterator
 from types import FrameType
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from ..errors import UsageError
 from .around import asking, counts_around, frames_outward, lead_on
@@ -20,65 +20,16 @@ from .data.batches import Loaders, Pass, look_of, origin_of, size_of
 from .data.witness import Witness
 from .data.wrapped import inside
 from .drawn_by import owner_of_loop, refused
+from .events import LoopEvents
+from .forgotten import Watch
 from .looked_through import bare, is_one_shot, looked_through
 from .position import Kind, Position
 
-__all__ = ["LoopEvents", "Loops"]
+__all__ = ["Loops"]
 
 T = TypeVar("T")
 
 _END = object()
-
-
-class LoopEvents(Protocol):
-    """What the loops tell, always from the training's own thread."""
-
-    def arrived(self) -> None:
-        """The loops are back at the restored position: the state may be put back for good."""
-        ...
-
-    def begins(self) -> None:
-        """A training that restored nothing enters its first loop."""
-        ...
-
-    def hands_out_first(self) -> None:
-        """The first batch of the whole run is about to be handed out."""
-        ...
-
-    def drawn_again(self) -> None:
-        """A second one is asked for; `UsageError` if the first was not trained on."""
-        ...
-
-    def data_differ(self) -> None:
-        """A pass has begun with another item than the first time."""
-        ...
-
-    def before_a_pause(self) -> None:
-        """After the next boundary something long may come that is no step, such as a validation."""
-        ...
-
-    def epoch_ended(self) -> None:
-        """The next boundary is the end of an epoch."""
-        ...
-
-    def saves_next(self) -> bool:
-        """Whether the state would be captured at the next boundary."""
-        ...
-
-    def at_boundary(self, *, savable: bool, pauses: bool, loop_ended: bool) -> None:
-        """A step or an epoch is complete; if `savable`, the state may be captured; if `loop_ended`, it should.
-
-        If it `pauses`, what comes next is no step.
-        """
-        ...
-
-    def entered_again(self, name: str) -> None:
-        """A loop that was interrupted is entered anew: the training must go back to a known boundary."""
-        ...
-
-    def already_complete(self, name: str, turns: int) -> None:
-        """A loop that has come to its end in this process is entered once more."""
-        ...
 
 
 class Loops:
@@ -104,6 +55,7 @@ class Loops:
         self._saved: dict[str, Any] = dict(saved["passes"])
         self._loaders.bring_back(saved["loaders"])
         self._outside: frozenset[int] = frozenset()
+        self._own_watch: Watch | None = None
         self._keeping: dict[Loop, Pass[Any]] = {}
         self._kept: dict[Loop, Any] = {}
         self._seen: dict[str, Any] = dict(saved.get("seen", {}))
@@ -162,10 +114,12 @@ class Loops:
         loop.size = n
         try:
             self._lead_on(loop, sys._getframe())
+            watch = self._events.watch()
             while loop.frame.index < loop.size:
                 if kind == "epochs":
                     self._begin_turn(loop)
                     self._outside = frames_outward(sys._getframe(1))
+                self._watch(loop, watch, sys._getframe())
                 yield loop.frame.index
                 self._turned(loop, last=loop.frame.index + 1 == loop.size)
         except BaseException:  # GeneratorExit is `break`; anything else came out of the data or a boundary
@@ -209,6 +163,7 @@ class Loops:
             items, loop.size = self._start(loader, loop), size_of(loader)
             if self._first_step:
                 self._events.hands_out_first()
+            watch = self._events.watch()
             item = next(items, _END)
             if items.witness.differs:
                 self._events.data_differ()
@@ -216,6 +171,7 @@ class Loops:
                 self.cursor.hand_out(loop)
                 if loop.frame.index == loop.size:
                     within.comes_last()
+                self._watch(loop, watch, sys._getframe())
                 yield cast("T", within.finished(item))
                 self._refuse_draws_by_hand(loop, begun, sys._getframe())
                 self._asked_for_more(loop, items)
@@ -250,7 +206,10 @@ class Loops:
         self._explicit = True
 
     def step_done(self) -> None:
-        """A step of the user's own loop is complete."""
+        """A step of the user's own loop is complete; it is the caller's caller that says so."""
+        self._own_watch = self._own_watch or self._events.watch()
+        if self._own_watch.is_due:
+            self._own_watch.look(sys._getframe(2))
         self.cursor.step += 1
         self.cursor.settle()
         self._events.at_boundary(savable=True, pauses=False, loop_ended=False)
@@ -294,6 +253,10 @@ class Loops:
             self._events.before_a_pause()  # after the last batch itself lies no checkpoint, see `_turned`
         if loop in self._keeping and (loop.ahead or (makes_steps and self._events.saves_next())):
             self._kept[loop] = items.state()
+
+    def _watch(self, loop: Loop, watch: Watch, frame: FrameType) -> None:
+        if watch.is_due and (loop.frame.kind == "epochs" or self.cursor.makes_steps(loop)):
+            watch.look(asking(frame))
 
     def _refuse_draws_by_hand(self, loop: Loop, begun: Spot, frame: FrameType) -> None:
         if loop.drawn == 1 and self.cursor.makes_steps(loop) and not self._explicit:

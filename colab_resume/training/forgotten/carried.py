@@ -1,0 +1,108 @@
+"""Which variables a loop of the user's code carries from turn to turn, by its byte code.
+
+`total += loss` reads before it writes, so what it reads is left from the turn before; `loss = step(x)` is made anew in
+each turn. What a loop only reads, a list or an object, it may change as well; so may the functions that it calls.
+"""
+
+from __future__ import annotations
+
+import dis
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import lru_cache
+from types import CodeType, FrameType, FunctionType
+from typing import Any
+
+from ..data.users_code import is_users_file
+
+__all__ = ["Body", "body_at", "carried"]
+
+_VARIABLES = ("_FAST", "_NAME", "_GLOBAL", "_DEREF", "_CLOSURE")
+_DEEP = 3
+"""The loop, a function that it calls, and one that this one calls."""
+
+
+@dataclass(frozen=True)
+class Body:
+    """A loop: the place of its first and its last instruction, the variables that it reads before it writes them, and
+    those that it makes anew."""
+
+    begin: int
+    end: int
+    carries: tuple[str, ...]
+    makes: frozenset[str]
+
+
+def body_at(frame: FrameType) -> Body | None:
+    """The innermost loop that a frame is in; None if it is in none."""
+    here = [body for body in _bodies(frame.f_code) if body.begin <= frame.f_lasti <= body.end]
+    return min(here, key=lambda body: body.end - body.begin, default=None)
+
+
+def carried(frame: FrameType, body: Body) -> dict[str, Any]:
+    """The variables of this loop and of the user's functions that it calls, by name, with what they are now."""
+    found: dict[str, Any] = {}
+    near, far = frame.f_locals, frame.f_globals
+    level = {name: near[name] if name in near else far.get(name, _UNBOUND) for name in body.carries}
+    for _ in range(_DEEP):
+        found = {**level, **found}
+        level = {
+            name: value
+            for one in level.values()
+            if isinstance(one, FunctionType) and is_users_file(one.__code__.co_filename)
+            for name, value in _variables(one)
+            if name not in found and name not in body.makes
+        }
+    return {name: value for name, value in found.items() if value is not _UNBOUND}
+
+
+_UNBOUND = object()
+
+
+@lru_cache
+def _bodies(code: CodeType) -> tuple[Body, ...]:
+    """All loops: what lies between the target of a jump backward and the jump."""
+    steps = list(dis.get_instructions(code))
+    ends: dict[int, int] = {}
+    for step in steps:
+        if "JUMP" in step.opname and isinstance(step.argval, int) and step.argval <= step.offset:
+            ends[step.argval] = max(step.offset, ends.get(step.argval, 0))
+    return tuple(_body(steps, begin, end) for begin, end in ends.items())
+
+
+def _body(steps: list[dis.Instruction], begin: int, end: int) -> Body:
+    read_first: dict[str, bool] = {}
+    for step in steps:
+        if begin <= step.offset <= end:
+            for name, reads in _variables_of(step):
+                read_first.setdefault(name, reads)
+    carries = tuple(name for name, reads in read_first.items() if reads)
+    return Body(begin, end, carries, frozenset(read_first.keys() - set(carries)))
+
+
+def _variables_of(step: dis.Instruction) -> Iterator[tuple[str, bool]]:
+    """The variables that an instruction names, each with whether it reads it; `STORE_FAST_LOAD_FAST` names two."""
+    if not step.opname.startswith(("LOAD_", "STORE_")) or not any(kind in step.opname for kind in _VARIABLES):
+        return
+    names = step.argval if isinstance(step.argval, tuple) else (step.argval,)
+    writes = [step.opname.startswith("STORE_"), "_STORE_" in step.opname]
+    for name, stores in zip(names, writes, strict=False):
+        if isinstance(name, str):
+            yield name, not stores
+
+
+def _variables(function: FunctionType) -> Iterator[tuple[str, Any]]:
+    """What a function takes from outside of itself: global variables and enclosed ones."""
+    for name in _globals(function.__code__):
+        yield name, function.__globals__.get(name, _UNBOUND)
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        with suppress(ValueError):  # it is assigned only later
+            yield name, cell.cell_contents
+
+
+@lru_cache
+def _globals(code: CodeType) -> frozenset[str]:
+    inner = (constant for constant in code.co_consts if isinstance(constant, CodeType))
+    own = (step.argval for step in dis.get_instructions(code) if step.opname in ("LOAD_GLOBAL", "STORE_GLOBAL"))
+    return frozenset(own).union(*map(_globals, inner))

@@ -1,0 +1,99 @@
+"""A mark for what a variable holds: another one says that it has changed. Made within microseconds, of any size.
+
+Whatever has no state of its own that a training would miss has no mark: functions, loaders, bars, figures, writers.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Collection, Hashable, Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+from torch.optim.lr_scheduler import LRScheduler
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from ..data.generators import source_of
+from ..data.users_code import is_users_own
+
+__all__ = ["mark_of", "variables"]
+
+_PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic)
+_CONTAINERS = (list, dict, set, deque)
+_NO_STATE = (type, DataLoader, Dataset, Sampler)
+_ITEMS = 64
+_SMALL = 1 << 14
+_A_WHILE = 1000.0
+
+
+def variables(name: str, value: Any, covered: Collection[int]) -> Iterator[tuple[str, Any]]:
+    """The variable itself, or the attributes of an object of a class of the user's own, but for its data.
+
+    `covered`: the identities of what is kept already.
+    """
+    if not _is_users_object(value):
+        yield name, value
+    elif id(value) not in covered:
+        for attribute, part in list(vars(value).items()):
+            if not isinstance(part, torch.Tensor | np.ndarray):
+                yield f"{name}.{attribute}", part
+
+
+def mark_of(value: Any, covered: Collection[int], *, deep: int = 2) -> Hashable | None:
+    """None for what is not looked at."""
+    if isinstance(value, _NO_STATE):
+        return None
+    if id(value) in covered and not isinstance(value, _PLAIN):
+        return None
+    if isinstance(value, _PLAIN):
+        return None if _is_a_time(value) else _of_plain(value)
+    if isinstance(value, torch.Tensor):
+        return id(value), None if value.is_inference() else value._version
+    if isinstance(value, np.ndarray):
+        return id(value), value.tobytes() if value.nbytes <= _SMALL and not value.dtype.hasobject else b""
+    if isinstance(value, torch.nn.Module):
+        return _of_all([*value.parameters(), *value.buffers()], covered, deep=1)
+    if isinstance(value, LRScheduler):
+        return value.last_epoch
+    if isinstance(value, torch.amp.GradScaler):
+        return repr(value.state_dict())
+    if (source := source_of(value)) is not None:
+        state = source.get()
+        return state.numpy().tobytes() if isinstance(state, torch.Tensor) else repr(state)
+    if isinstance(value, _CONTAINERS) and deep:
+        items = value.items() if isinstance(value, dict) else value
+        return len(value), _of_all(islice(items, _ITEMS), covered, deep=deep - 1)
+    if isinstance(value, tuple) and deep:
+        return _of_all(islice(value, _ITEMS), covered, deep=deep)
+    if _is_stateful(value) and deep:
+        return _of_all(vars(value).values(), covered, deep=deep)
+    return None
+
+
+def _of_plain(value: Any) -> Hashable:
+    """Its text tells nan from nan, and 1 from True; a long text, which may be all of the data, is not read."""
+    return (id(value), len(value)) if isinstance(value, str | bytes) and len(value) > _SMALL else repr(value)
+
+
+def _of_all(values: Iterable[Any], covered: Collection[int], *, deep: int) -> Hashable:
+    return tuple(mark_of(value, covered, deep=deep) for value in values)
+
+
+def _is_stateful(value: Any) -> bool:
+    kind = type(value)
+    return hasattr(kind, "state_dict") and hasattr(kind, "load_state_dict") and hasattr(value, "__dict__")
+
+
+def _is_users_object(value: Any) -> bool:
+    if isinstance(value, (*_NO_STATE, *_CONTAINERS, tuple)) or hasattr(type(value), "__next__") or _is_stateful(value):
+        return False
+    return is_users_own(type(value)) and hasattr(value, "__dict__")
+
+
+def _is_a_time(value: Any) -> bool:
+    """What `t0 = time.time()` holds; clocks that count from the start of the machine have counted for a while."""
+    clocks = (time.time(), time.perf_counter(), time.monotonic())
+    return isinstance(value, float) and value > _A_WHILE and any(0 <= now - value < _A_WHILE for now in clocks)

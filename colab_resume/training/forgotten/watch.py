@@ -1,0 +1,129 @@
+"""Looks at what a loop carries before its first turn, after the first, the second, the fourth, and so on.
+
+Only turns of one pass are compared: what the loop around it makes anew for each pass is not carried by this one.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Hashable, Iterable
+from types import FrameType, FunctionType
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..data.users_code import is_users_file
+from .carried import body_at, carried
+from .changes import mark_of, variables
+
+__all__ = ["Forgotten", "Watch"]
+
+
+_VALUES = (
+    bool,
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    type(None),
+    np.generic,
+    np.ndarray,
+    torch.Tensor,
+    list,
+    dict,
+    set,
+    deque,
+)
+
+
+class Forgotten:
+    """`kept` gives what is tracked; `tell` hears what is not, each name once, and what to do."""
+
+    def __init__(self, kept: Callable[[], Iterable[Any]], tell: Callable[[str], None]) -> None:
+        self._kept = kept
+        self._tell = tell
+        self._told: set[str] = set()
+
+    def watch(self) -> Watch:
+        """One pass of a loop begins."""
+        return Watch(self)
+
+    def compare(self, frame: FrameType, before: dict[str, Hashable]) -> dict[str, Hashable]:
+        """Tell what is other than it was `before`; what it is now."""
+        if not is_users_file(frame.f_code.co_filename) or (body := body_at(frame)) is None:
+            return {}
+        covered, named = _covered(self._kept())
+        marks: dict[str, Hashable] = {}
+        changed: dict[str, Any] = {}
+        for variable, thing in carried(frame, body).items():
+            for name, value in () if variable in named else variables(variable, thing, covered):
+                mark = marks[name] = mark_of(value, covered)
+                if mark is not None and before.get(name) not in (None, mark) and name not in self._told:
+                    changed[name] = value
+        if changed:
+            self._told |= changed.keys()
+            self._tell(_in_words(changed))
+        return marks
+
+
+class Watch:
+    """One pass of a loop; `frame` is that of the user's code whenever it asks for the next turn."""
+
+    def __init__(self, forgotten: Forgotten) -> None:
+        self._forgotten = forgotten
+        self._turns = -1
+        self._marks: dict[str, Hashable] = {}
+
+    @property
+    def is_due(self) -> bool:
+        """Whether to look now; asked once for each turn, and once before the first."""
+        self._turns += 1
+        return not self._turns & (self._turns - 1)
+
+    def look(self, frame: FrameType) -> None:
+        """Compare with the look before."""
+        try:
+            self._marks = self._forgotten.compare(frame, self._marks)
+        except Exception:  # noqa: BLE001 - variables are of any kind; what cannot be looked at is trained with all the same
+            self._marks = {}
+
+
+def _covered(kept: Iterable[Any]) -> tuple[set[int], set[str]]:
+    """The identities of what is tracked and of its parts, and the variables that functions which were tracked name."""
+    covered: set[int] = set()
+    named: set[str] = set()
+    for thing in kept:
+        covered.add(id(thing))
+        if isinstance(thing, torch.nn.Module):
+            covered.update(map(id, (*thing.modules(), *thing.parameters(), *thing.buffers())))
+        for one in thing if isinstance(thing, tuple) else ():
+            if isinstance(one, FunctionType):
+                named.update((*one.__code__.co_names, *one.__code__.co_freevars))
+            covered.add(id(getattr(one, "__self__", None)))
+        parts = list(getattr(thing, "__dict__", {}).values())
+        covered.update(map(id, parts))
+        covered.update(id(item) for part in parts if isinstance(part, list | tuple) for item in part)
+    return covered - {id(None)}, named
+
+
+def _in_words(changed: dict[str, Any]) -> str:
+    found = ", ".join(f"{name} ({_kind(value)})" for name, value in changed.items())
+    objects = [name for name, value in changed.items() if not isinstance(value, _VALUES)]
+    owners = [name.partition(".")[0] for name in changed if "." in name and name not in objects]
+    tracked = ", ".join(f"{name}={name}" for name in dict.fromkeys([*objects, *owners]) if name.isidentifier())
+    to_do = ["keep values in run.state(...)"] * (len(objects) + len(owners) < len(changed))
+    to_do += [f"say run.track({tracked})" + ", with a state_dict for what is yours" * bool(owners)] * bool(tracked)
+    return (
+        f"the loop changes what is in no checkpoint: {found}. A restart would begin it anew: {'; '.join(to_do)}. What "
+        "you only look at may stay"
+    )
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, int | float | complex | np.number) and not isinstance(value, bool):
+        return "a number"
+    if isinstance(value, bool | str | list | dict):
+        return {bool: "true or false", str: "a text", list: "a list", dict: "a dict"}.get(type(value), "a container")
+    return "a tensor" if type(value) is torch.Tensor else type(value).__name__

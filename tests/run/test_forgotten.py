@@ -1,0 +1,79 @@
+"""Real runs name what their loops change and nobody tracks; and nothing else."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+import torch
+from run.conftest import Place
+
+
+def _told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    lines = (record.getMessage() for record in caplog.records if record.levelno == logging.WARNING)
+    return [line for line in lines if "in no checkpoint" in line]
+
+
+def test_a_loop_that_forgets_is_told_what(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    net = torch.nn.Linear(1, 1)
+    opt = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    sched = torch.optim.lr_scheduler.StepLR(opt, 1)
+    steps, best = 0, 9.0
+    run = place.setup()
+    run.track(net=net)
+    for _ in run.epochs(3):
+        total = 0.0
+        for x in run.batches([torch.ones(1) * number for number in range(4)]):
+            opt.zero_grad()
+            loss = net(x).square().sum()
+            loss.backward()
+            opt.step()
+            total += loss.item()
+            steps += 1
+        sched.step()
+        best = min(best, total)
+    in_steps, in_epochs = _told(caplog)
+    assert in_steps.startswith(
+        "colab_resume · r: the loop changes what is in no checkpoint: opt (SGD), total (a number)"
+    )
+    assert "steps (a number)" in in_steps
+    assert "checkpoint: sched (StepLR), best (a number). A restart" in in_epochs
+
+
+def test_a_loop_that_keeps_all_is_told_nothing(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    net = torch.nn.Linear(1, 1)
+    opt = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)
+    sched = torch.optim.lr_scheduler.StepLR(opt, 1)
+    run = place.setup()
+    run.track(net=net, opt=opt, sched=sched)
+    s = run.state(steps=0, best=9.0, total=0.0)
+    for epoch in run.epochs(3):
+        s.total = 0.0
+        for number, x in enumerate(run.batches([torch.ones(1) * number for number in range(4)])):
+            opt.zero_grad()
+            loss = net(x).square().sum() * (epoch + 1)
+            loss.backward()
+            opt.step()
+            s.total += loss.item()
+            s.steps += 1
+            run.log(loss=loss, number=number)
+        sched.step()
+        s.best = min(s.best, s.total)
+    assert _told(caplog) == []
+
+
+def test_steps_are_a_loop_as_well(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    run, seen = place.setup(), []
+    for step in run.steps(3):
+        seen.append(step * 2)  # noqa: PERF401 - what this is about
+    (line,) = _told(caplog)
+    assert "checkpoint: seen (a list). A restart" in line
+
+
+def test_so_is_one_that_says_its_boundaries(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    run, rate = place.setup(), 1.0
+    while run.status().step < 3:
+        rate *= 0.5
+        run.boundary()
+    (line,) = _told(caplog)
+    assert "checkpoint: rate (a number). A restart" in line
