@@ -14,6 +14,7 @@ from typing import Any
 from .checkpoints.retention import Best
 from .display.bars import byte_bar
 from .display.progress import ProgressBar
+from .display.remarks import Remarks
 from .display.text import disk_line, first_safe, room_line, say, warn
 from .errors import StateMismatch, UsageError
 from .folders import Folders
@@ -68,7 +69,8 @@ class Course:
         self.tracking.before_step = self._before_step
         self.loops = Loops(self)
         self.leaving = Leaving(name, self.loops, saving=lambda: self.saving, save=self._save_here)
-        self._forgotten = Forgotten(self.tracking.things, lambda line: warn(f"{name}: {line}"))
+        self._remarks = Remarks(name)
+        self._forgotten = Forgotten(self.tracking.things, self._remarks.say)
         self._best: Best | None = None
         self._bar = ProgressBar(name)
         self._at_setup: Any = randomness.capture()
@@ -101,9 +103,7 @@ class Course:
         self.loop_seconds: float = 0.0
         self._clock = time.perf_counter()
         self._told: set[str] = set()
-        self._told_reshaped: set[tuple[str, str]] = set()
         self._first_safe_due = self.saving.has_remote
-        self._room_told: set[str] = set()
         self._replaying = self.saving.replay.report.lost > 0
         self.is_closed = False
 
@@ -162,15 +162,12 @@ class Course:
         say(f"{self._name} · {line}")
 
     def _tell_room(self, need: int) -> None:
-        """If remote or disk have too little space for what is to be kept, say so, once for each number that fits."""
+        """If remote or disk have too little space for what is to be kept, say so."""
         room = self.saving.found.remote_room
         lines = ["" if room is None else room_line(need, room, self._options.keep.last)]
         if (here := self.saving.store.room()) is not None:
             lines.append(disk_line(need, here))
-        for line in lines:
-            if line and line not in self._room_told:
-                warn(f"{self._name}: {line}")
-        self._room_told = set(lines)
+        self._remarks.room(lines)
 
     def set_up(self, *, takeover: bool = False) -> None:
         """`setup` was called again."""
@@ -241,16 +238,16 @@ class Course:
             )
 
     def data_differ(self) -> None:
-        """Say so: who goes on in the middle of such a pass trains on other data than were left of it."""
-        warn(
-            f"{self._name}: this pass over the data begins with another batch than before the restart: some data may "
-            "come twice in it, and others not at all. Either what decides the order has no seed (a generator made "
-            "without one, the time), or they are not the data of then"
-        )
+        """Say so."""
+        self._remarks.data_differ()
 
     def watch(self) -> Watch:
         """What the loop changes and nobody tracks is told."""
         return self._forgotten.watch()
+
+    def epochs_are_not_counted(self) -> None:
+        """Say so."""
+        self._remarks.epochs_are_not_counted()
 
     def before_a_pause(self) -> None:
         """Save before it, if that is cheap enough: what is lost in the pause is then the pause alone."""
@@ -324,7 +321,7 @@ class Course:
         self.saving.make_way()
         if self.saving.is_due(self.loops.cursor.step) and (whole or self.tracking.is_whole()):
             self.saving.save(self._parts(), self.loops.cursor.position(), step_follows=step_follows)
-            self._tell_reshaped()
+            self._remarks.reshaped(self.tracking.reshaped, self.loops.cursor.step)
         self.saving.measured.pass_by()
 
     def _save_here(self) -> bool:
@@ -361,16 +358,6 @@ class Course:
         if not self.is_closed:
             self.tell_problems()
         self._bar.close()
-
-    def _tell_reshaped(self) -> None:
-        """While there is time to write the line of code without which a restart could not go on."""
-        news = {(name, what) for name, what in self.tracking.reshaped.items() if what} - self._told_reshaped
-        self._told_reshaped |= news
-        for name, what in sorted(news):
-            warn(
-                f"{self._name}: {name} has other parameters than when it was tracked ({what}): after a restart it "
-                f"needs them before run.track, where run.status().restored is {self.loops.cursor.step} or more"
-            )
 
     def _tell_news(self) -> None:
         """Each problem once while it lasts, what is safe for the first time, how the replay of lost steps came out."""

@@ -1,8 +1,9 @@
-"""Batches that are drawn with `next`, in a `for` loop that is none of the run's: `for i in range(n): x = next(it)`.
+"""`for` loops of the user's code that are none of the run's, and begin anew after a restart; the byte code shows them.
 
-After a restart that loop begins anew, while the pass goes on where it was: more steps would be trained, or at other
-learning rates, and nobody would notice. The byte code of the function that draws tells which loops are around the draw,
-and which of those were around the place where the pass was begun; the others hand out single batches.
+In `for i in range(n): x = next(it)` the pass would go on where it was: more steps would be trained, or at other
+learning rates, and nobody would notice. It is refused: a loop around the draw that is not around the place where the
+pass was begun hands out single batches. `for epoch in range(n): for x in run.batches(loader)` trains right, since
+passes that are done hand out nothing; but all else in that loop runs once more for each of them.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from functools import lru_cache
 from types import CodeType, FrameType
 
 from ..errors import UsageError
+from .data.users_code import is_users_file
 
-__all__ = ["Spot"]
+__all__ = ["Spot", "loops_outward"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,17 @@ class Spot:
                 hint="say `for step in run.steps(n)` in place of range(n), or `for i, batch in "
                 "enumerate(run.batches(loader))`",
             )
+
+
+def loops_outward(frame: FrameType | None) -> frozenset[tuple[int, int]]:
+    """The `for` loops that the user's code is in, in this frame and those that called it: call and place."""
+    found: set[tuple[int, int]] = set()
+    while frame is not None:
+        if is_users_file(frame.f_code.co_filename):
+            spot = Spot.of(frame)
+            found.update((spot.call, loop) for loop in spot.loops)
+        frame = frame.f_back
+    return frozenset(found)
 
 
 @lru_cache

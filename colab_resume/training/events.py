@@ -32,6 +32,10 @@ class LoopEvents(Protocol):
         """A pass has begun with another item than the first time."""
         ...
 
+    def epochs_are_not_counted(self) -> None:
+        """A second pass begins in a `for` loop that is none of the run's."""
+        ...
+
     def before_a_pause(self) -> None:
         """After the next boundary something long may come that is no step, such as a validation."""
         ...

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 
 from ..errors import UsageError
 from .around import asking, counts_around, frames_outward, lead_on
-from .by_hand import Spot
+from .by_hand import Spot, loops_outward
 from .cursor import Cursor, Loop
 from .data import randomness
 from .data.batches import Loaders, Pass, look_of, origin_of, size_of
@@ -56,6 +56,7 @@ class Loops:
         self._loaders.bring_back(saved["loaders"])
         self._outside: frozenset[int] = frozenset()
         self._own_watch: Watch | None = None
+        self._around_last: frozenset[tuple[int, int]] = frozenset()
         self._keeping: dict[Loop, Pass[Any]] = {}
         self._kept: dict[Loop, Any] = {}
         self._seen: dict[str, Any] = dict(saved.get("seen", {}))
@@ -151,6 +152,8 @@ class Loops:
         loader = within.loader
         self._loaders.meet(loader)
         self._look_around("batches", sys._getframe())
+        if not self.cursor.inside:
+            self._look_for_epochs(sys._getframe())
         look = look_of(loader) + ", drawn ahead" * bool(ahead)
         loop = self._open("batches", "batches", origin=origin_of(loader), look=look, asked=asked, ahead=ahead)
         if loop is None:
@@ -224,6 +227,13 @@ class Loops:
         """What the code has put around a loop whose turns are steps or epochs must be right after a restart, too."""
         if not self.cursor.in_step:
             counts_around(frame, f"run.{kind}(...)", outside=self._outside, young=True)
+
+    def _look_for_epochs(self, frame: FrameType) -> None:
+        """Whether passes lie in a loop that the run does not count."""
+        around = loops_outward(asking(frame))
+        if self._around_last & around and not self._explicit:
+            self._events.epochs_are_not_counted()
+        self._around_last = around
 
     def _lead_on(self, loop: Loop, frame: FrameType) -> None:
         done, kind = loop.frame.index, loop.frame.kind

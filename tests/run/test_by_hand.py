@@ -124,3 +124,31 @@ def test_a_loop_that_is_right_is_exact(place: Place, train: Callable[[colab_resu
     found = session()
     place.move("elsewhere")
     assert found == session()
+
+
+def _told(caplog: pytest.LogCaptureFixture) -> int:
+    return sum("the `for` loop around run.batches is none" in record.getMessage() for record in caplog.records)
+
+
+def test_epochs_that_the_run_does_not_count_are_told_of(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    def one_pass(run: colab_resume.Run) -> int:
+        return sum(run.batches(DATA))
+
+    run = place.setup()
+    assert [one_pass(run) for _ in "a"] == [60]
+    assert _told(caplog) == 0
+    for _ in range(3):
+        one_pass(run)
+    assert _told(caplog) == 1
+
+
+def test_passes_one_after_the_other_and_in_epochs_are_right(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    run = place.setup()
+    for loader in (DATA[:2], DATA[2:]):
+        for _ in run.epochs(3, name=f"{len(loader)}"):
+            sum(run.batches(loader))
+            for _ in range(2):
+                sum(run.batches(loader))
+    sum(run.batches(DATA))
+    sum(run.batches(DATA))
+    assert _told(caplog) == 0

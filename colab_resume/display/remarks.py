@@ -1,0 +1,56 @@
+"""What the course of a training warns its user of, in words: each thing once, while there is time to act."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from .text import warn
+
+__all__ = ["Remarks"]
+
+
+class Remarks:
+    """The warnings of the run `name`."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._said: set[str] = set()
+        self._room: set[str] = set()
+        self._reshaped: set[tuple[str, str]] = set()
+
+    def say(self, line: str) -> None:
+        """Once."""
+        if line not in self._said:
+            self._said.add(line)
+            warn(f"{self._name}: {line}")
+
+    def room(self, lines: Iterable[str]) -> None:
+        """Too little space, once for each number that fits; an empty line is none."""
+        said, self._room = self._room, set(lines)
+        for line in self._room - said - {""}:
+            warn(f"{self._name}: {line}")
+
+    def data_differ(self) -> None:
+        """Who goes on in the middle of such a pass trains on other data than were left of it."""
+        self.say(
+            "this pass over the data begins with another batch than before the restart: some data may come twice in "
+            "it, and others not at all. Either what decides the order has no seed (a generator made without one, the "
+            "time), or they are not the data of then"
+        )
+
+    def epochs_are_not_counted(self) -> None:
+        """What is trained is right; what is printed, validated and written to files is not."""
+        self.say(
+            "the `for` loop around run.batches is none of the run's: after a restart all else in it runs again for "
+            "each pass that is done, with the weights of later. Say `for epoch in run.epochs(n)`"
+        )
+
+    def reshaped(self, what: Mapping[str, str], step: int) -> None:
+        """While there is time to write the line of code without which a restart could not go on."""
+        for name, change in sorted(what.items()):
+            if change and (name, change) not in self._reshaped:
+                self._reshaped.add((name, change))
+                self.say(
+                    f"{name} has other parameters than when it was tracked ({change}): after a restart it needs them "
+                    f"before run.track, where run.status().restored is {step} or more"
+                )
