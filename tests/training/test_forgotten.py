@@ -6,6 +6,7 @@ import copy
 import random
 import sys
 import time
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -291,3 +292,18 @@ def test_loops_in_a_cell_of_a_notebook(head: str) -> None:
     text = f"{head}\n    n += number\n    m = number\n    if number == 3: break\n"
     exec(compile(text, "<ipython-input-1>", "exec"), scope)
     assert loops.found == {"n"}
+
+
+def test_a_look_keeps_nothing_alive() -> None:
+    """Neither a batch of the turn before nor what was computed from it."""
+
+    class Batch:
+        pass
+
+    loops, total, held = Loops(), 0, list[weakref.ref[Batch]]()
+    for number in loops.turns():
+        total += number
+        batch = Batch()
+        held.append(weakref.ref(batch))
+        assert [one() for one in held] == [None] * number + [batch]
+    assert "total" in loops.found

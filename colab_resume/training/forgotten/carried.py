@@ -7,6 +7,7 @@ each turn. What a loop only reads, a list or an object, it may change as well; s
 from __future__ import annotations
 
 import dis
+import inspect
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -43,8 +44,7 @@ def body_at(frame: FrameType) -> Body | None:
 def carried(frame: FrameType, body: Body) -> dict[str, Any]:
     """The variables of this loop and of the user's functions that it calls, by name, with what they are now."""
     found: dict[str, Any] = {}
-    near, far = frame.f_locals, frame.f_globals
-    level = {name: near[name] if name in near else far.get(name, _UNBOUND) for name in body.carries}
+    level = _values(frame, body.carries)
     for _ in range(_DEEP):
         found = {**level, **found}
         level = {
@@ -55,6 +55,14 @@ def carried(frame: FrameType, body: Body) -> dict[str, Any]:
             if name not in found and name not in body.makes
         }
     return {name: value for name, value in found.items() if value is not _UNBOUND}
+
+
+def _values(frame: FrameType, names: tuple[str, ...]) -> dict[str, Any]:
+    near, far = frame.f_locals, frame.f_globals
+    values = {name: near[name] if name in near else far.get(name, _UNBOUND) for name in names}
+    if frame.f_code.co_flags & inspect.CO_OPTIMIZED and isinstance(near, dict):
+        near.clear()  # up to Python 3.12 a copy that lives as long as the call, and would keep a batch and its graph
+    return values
 
 
 _UNBOUND = object()
