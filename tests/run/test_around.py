@@ -110,7 +110,7 @@ def _train(place: Place, turns: Callable[[colab_resume.Run], Turns], *, stop: in
 @pytest.mark.slow
 @pytest.mark.parametrize("name", WHOLE)
 def test_what_is_around_a_loop_counts_as_if_there_had_been_no_restart(place: Place, name: str) -> None:
-    for stop in (2, 4, 5, 8):
+    for stop in (2, 5, 8):
         assert _train(place, WHOLE[name], stop=stop) == []
     found = _train(place, WHOLE[name])
     place.move("elsewhere")
@@ -147,6 +147,7 @@ def test_what_would_count_wrong_is_refused_at_the_first_turn(place: Place, name:
         next(_in_epochs(run, lambda: head(run)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WRONG)
 def test_what_was_not_seen_at_the_first_turn_is_refused_after_a_restart(place: Place, name: str) -> None:
     """It was made long before its first turn, so that it looked like one of the many things in a process."""
