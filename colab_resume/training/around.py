@@ -44,7 +44,7 @@ _YOUNG = (0, 1)
 def asking(frame: FrameType) -> FrameType:
     """The frame of the code whose loop it is that draws from the generator of this one."""
     asks = frame.f_back or frame
-    while asks.f_back is not None and _is_iterator(asks):
+    while asks.f_back is not None and _is_iterator(asks) and not _is_ours(asks):
         asks = asks.f_back
     return asks
 
@@ -64,6 +64,8 @@ def counts_around(frame: FrameType, name: str, *, outside: Collection[int], youn
     `name`: what the code calls the loop. `outside`: frames that are around more than this loop. `young`: only what was
     made just now is looked for, within a millisecond; else all, which takes fifty times as long.
     """
+    if _is_ours(asking(frame)):
+        return []  # what we attach to a framework counts by itself
     around = _Around(frame, outside, young=young)
     for thing, exact in around.found:
         if isinstance(thing, _REMEMBERING):
@@ -140,13 +142,16 @@ def _drawing(frame: FrameType, outside: Collection[int]) -> list[tuple[FrameType
     """The generator itself, and the iterators in python that ask it now, each with whether it has a turn for each."""
     drawing, exact, asks = [(frame, True)], True, frame.f_back
     while asks is not None and id(asks) not in outside and _is_iterator(asks):
-        module = asks.f_globals.get("__name__", "")
-        if module.partition(".")[0] == _US and module != LookedThrough.__module__:
-            break  # what we attach to a framework counts by itself
-        exact = exact and module.partition(".")[0] in (_US, *_EACH_OF_PACKAGE)
+        package = asks.f_globals.get("__name__", "").partition(".")[0]
+        exact = exact and package in (_US, *_EACH_OF_PACKAGE)
         drawing.append((asks, exact))
         asks = asks.f_back
     return drawing
+
+
+def _is_ours(frame: FrameType) -> bool:
+    module = frame.f_globals.get("__name__", "")
+    return bool(module.partition(".")[0] == _US and module != LookedThrough.__module__)
 
 
 def _is_iterator(frame: FrameType) -> bool:

@@ -162,9 +162,11 @@ class Following:
             return
         fetcher = self._trainer.fit_loop._data_fetcher
         self._batches = iter(self.run._loops.batches(loader, ahead=fetcher.length is None))
-        for number, batch in enumerate(self._batches):
-            if number == 0:
+        begun = False
+        for batch in self._batches:
+            if not begun:
                 fetcher.fetched = self._books.batches_done
+            begun = True
             yield batch
 
     def _end_batches(self) -> None:
