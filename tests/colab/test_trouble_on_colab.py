@@ -223,6 +223,7 @@ def test_a_second_tab_that_takes_over_goes_on_alone(desk: Desk, undisturbed: dic
 def test_signs_of_life_cost_one_small_write_a_minute(desk: Desk) -> None:
     """However often is saved and sent meanwhile: two when it begins, then none before a minute is over."""
     notebook = desk.boot().open("digits.ipynb")
+    notebook.run("import time\nbegan = time.monotonic()")
     counting = """
 class Counted(DriveMount):
     written = []
@@ -237,6 +238,7 @@ DriveMount = Counted
     written = notebook.value("where.written")
     assert sum("/checkpoints/" in name for name in written) >= 30
     signs = [name for name in written if "/sessions/" in name]
-    assert len(signs) <= 2
+    minutes = notebook.value("(time.monotonic() - began) / 60")  # a busy machine takes more than one
+    assert len(signs) <= 2 + int(minutes)
     assert all(len(path.read_bytes()) < 4096 for path in (desk.cloud / "colab_resume/story/sessions").iterdir())
     assert notebook.value("run.status().saves") >= 30

@@ -170,6 +170,8 @@ def test_epochs_and_steps_are_no_better(place: Place) -> None:
     run = place.setup()
     with pytest.raises(UsageError, match=r"^zip around run.epochs"):
         next(zip(run.epochs(3), [0.1, 0.01, 0.001], strict=True))
+    with pytest.raises(UsageError, match=r"^enumerate around run.epochs"):
+        next(enumerate(_in_epochs(run, lambda: run.batches(LISTS))))
     with pytest.raises(UsageError, match=r"^zip around run.steps"):
         next(zip(run.steps(5), DATA, strict=True))
 

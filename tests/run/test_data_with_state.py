@@ -100,11 +100,12 @@ def test_the_next_item_is_the_one_that_was_due(place: Place, kind: Any, loop: An
     """Whatever the data do between two passes, and also where a pass has just ended."""
 
     def train(stop: int) -> list[Any]:
-        run = place.setup()
-        for seen, item in enumerate(loop(run, kind())):
+        run, seen = place.setup(), 0
+        for item in loop(run, kind()):
             run._saving.writer.wait(None)
             if seen == stop:
                 return []
+            seen += 1
             run.log(item=str(item))
         return [record.values["item"] for record in run.history()]
 
