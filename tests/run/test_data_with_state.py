@@ -100,12 +100,12 @@ def test_the_next_item_is_the_one_that_was_due(place: Place, kind: Any, loop: An
     """Whatever the data do between two passes, and also where a pass has just ended."""
 
     def train(stop: int) -> list[Any]:
-        run, seen = place.setup(), 0
+        run, seen = place.setup(), list[Any]()
         for item in loop(run, kind()):
             run._saving.writer.wait(None)
-            if seen == stop:
+            if len(seen) == stop:
                 return []
-            seen += 1
+            seen.append(item)
             run.log(item=str(item))
         return [record.values["item"] for record in run.history()]
 
