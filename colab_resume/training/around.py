@@ -19,6 +19,7 @@ from typing import Any
 
 from ..errors import UsageError
 from .data.reach import reachable
+from .drawn_by import passes_on
 from .looked_through import LookedThrough
 
 __all__ = ["asking", "counts_around", "frames_outward", "lead_on"]
@@ -33,8 +34,6 @@ _REMEMBERING = tuple(
 )
 _KNOWN = frozenset((*_EACH, *_SOME, *_REMEMBERING))
 _SAME_FOR_EVER = (itertools.repeat,)
-_EACH_OF_PACKAGE = ("accelerate", "alive_progress", "fastprogress", "lightning_fabric", "rich", "torch", "tqdm")
-"""Bars and wrappers, whose generators hand on each item as it comes."""
 
 _US = __name__.partition(".")[0]
 _YOUNG = (0, 1)
@@ -142,8 +141,7 @@ def _drawing(frame: FrameType, outside: Collection[int]) -> list[tuple[FrameType
     """The generator itself, and the iterators in python that ask it now, each with whether it has a turn for each."""
     drawing, exact, asks = [(frame, True)], True, frame.f_back
     while asks is not None and id(asks) not in outside and _is_iterator(asks):
-        package = asks.f_globals.get("__name__", "").partition(".")[0]
-        exact = exact and package in (_US, *_EACH_OF_PACKAGE)
+        exact = exact and (asks.f_globals.get("__name__") == LookedThrough.__module__ or passes_on(asks))
         drawing.append((asks, exact))
         asks = asks.f_back
     return drawing

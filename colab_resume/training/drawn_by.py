@@ -9,22 +9,29 @@ from typing import Any
 
 from ..errors import UsageError
 
-__all__ = ["owner_of_loop", "refused"]
+__all__ = ["owner_of_loop", "passes_on", "refused"]
 
 _ATTACHED = ("keras", "lightning.pytorch", "pytorch_lightning", "transformers")
 _OTHERS = (
     *("catalyst", "composer", "detectron2", "fastai", "ignite", "mmengine", "poutyne", "pytorch_metric_learning"),
     *("sentence_transformers", "skorch", "torchtnt"),
 )
-_PASS_ON = ("accelerate", "lightning.fabric", "lightning_fabric", "torch", "tqdm")
-"""They draw when their own caller asks them."""
+_PASS_ON = (
+    *("accelerate", "alive_progress", "fastprogress", "lightning.fabric", "lightning_fabric", "rich", "torch", "tqdm"),
+)
+"""They draw when their own caller asks them, and hand on each item as it comes."""
 
 
 def owner_of_loop(frame: FrameType | None) -> str:
     """The package whose loop draws, from this frame on outwards; empty if it is the user's own, or one of ours."""
-    while frame is not None and _package(frame, _PASS_ON):
+    while frame is not None and passes_on(frame):
         frame = frame.f_back
     return _package(frame, (*_ATTACHED, *_OTHERS)) if frame is not None else ""
+
+
+def passes_on(frame: FrameType) -> bool:
+    """Whether this is code of a bar or a wrapper, which has one turn for each of what it draws from."""
+    return bool(_package(frame, _PASS_ON))
 
 
 def refused(owner: str) -> Iterator[Any]:

@@ -51,6 +51,14 @@ def _bar(items: Iterable[Any], **options: Any) -> Any:
     return tqdm(items, disable=True, **options)
 
 
+def _of_fabric(loader: Iterable[Any]) -> Iterator[Any]:
+    """A generator of a wrapper, which code of a package is."""
+    scope: dict[str, Any] = {"__name__": "lightning.fabric.wrappers"}
+    exec("def wrapped(loader):\n  for item in loader:\n    yield item\n", scope)
+    found: Iterator[Any] = scope["wrapped"](loader)
+    return found
+
+
 RIGHT: dict[str, Callable[[colab_resume.Run], Turns]] = {
     "enumerate": lambda run: enumerate(run.batches(DATA)),
     "from one on": lambda run: enumerate(run.batches(DATA), 1),
@@ -58,6 +66,7 @@ RIGHT: dict[str, Callable[[colab_resume.Run], Turns]] = {
     "a one-shot": lambda run: enumerate(run.batches(iter(DATA))),
     "twice": lambda run: ((i, j, x) for i, (j, x) in enumerate(enumerate(run.batches(DATA), start=100))),
     "around a bar": lambda run: enumerate(_bar(run.batches(DATA))),
+    "around a wrapper": lambda run: enumerate(_of_fabric(run.batches(DATA))),
     "in a bar": lambda run: _bar(enumerate(run.batches(DATA)), total=5),
     "around a bar's insides": lambda run: enumerate(run.batches(_bar(DATA))),
     "two passes": lambda run: enumerate(zip(run.batches(DATA), run.batches(DATA[::-1]), strict=True)),
