@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import dis
 import io
 import sys
 from collections.abc import Iterator
-from functools import lru_cache
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 from ..training.data.users_code import is_users_own
+from ..training.forgotten.carried import named_globals as globals_of
 
 __all__ = ["is_one_way", "is_ours", "named_attributes", "named_globals", "needs_no_look"]
 
 _PACKAGE = __name__.partition(".")[0]
-_GLOBAL_NAMES = ("LOAD_GLOBAL", "STORE_GLOBAL", "DELETE_GLOBAL", "LOAD_NAME")
 # What these show or send cannot be taken back, and what they hold is theirs alone.
 _MACHINERY = (
     *("IPython", "comm", "google", "ipykernel", "ipywidgets", "matplotlib", "tornado", "tqdm", "traitlets", "zmq"),
@@ -49,19 +47,13 @@ def _is_file(thing: Any) -> bool:
 
 def named_globals(function: FunctionType) -> frozenset[str]:
     """The names of globals that a function's code reads or writes, with those of the functions inside it."""
-    return _globals_in(function.__code__)
+    return globals_of(function.__code__)
 
 
 def named_attributes(function: FunctionType, module: ModuleType) -> list[str]:
     """The names in the function's code that stand for something in this module."""
     names = {name for code in _codes(function.__code__) for name in code.co_names}
     return sorted(names & vars(module).keys())
-
-
-@lru_cache(maxsize=4096)
-def _globals_in(code: CodeType) -> frozenset[str]:
-    instructions = (one for inner in _codes(code) for one in dis.get_instructions(inner))
-    return frozenset(str(one.argval) for one in instructions if one.opname in _GLOBAL_NAMES)
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:

@@ -17,9 +17,10 @@ from typing import Any
 
 from ..data.users_code import is_users_file
 
-__all__ = ["Body", "body_at", "carried"]
+__all__ = ["Body", "body_at", "carried", "named_globals"]
 
 _VARIABLES = ("_FAST", "_NAME", "_GLOBAL", "_DEREF", "_CLOSURE")
+_GLOBALS = ("LOAD_GLOBAL", "STORE_GLOBAL", "DELETE_GLOBAL", "LOAD_NAME")
 _DEEP = 3
 """The loop, a function that it calls, and one that this one calls."""
 
@@ -102,15 +103,16 @@ def _variables_of(step: dis.Instruction) -> Iterator[tuple[str, bool]]:
 
 def _variables(function: FunctionType) -> Iterator[tuple[str, Any]]:
     """What a function takes from outside of itself: global variables and enclosed ones."""
-    for name in _globals(function.__code__):
+    for name in named_globals(function.__code__):
         yield name, function.__globals__.get(name, _UNBOUND)
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         with suppress(ValueError):  # it is assigned only later
             yield name, cell.cell_contents
 
 
-@lru_cache
-def _globals(code: CodeType) -> frozenset[str]:
+@lru_cache(maxsize=4096)
+def named_globals(code: CodeType) -> frozenset[str]:
+    """The names of global variables that code reads or writes, with those of the functions inside it."""
     inner = (constant for constant in code.co_consts if isinstance(constant, CodeType))
-    own = (step.argval for step in dis.get_instructions(code) if step.opname in ("LOAD_GLOBAL", "STORE_GLOBAL"))
-    return frozenset(own).union(*map(_globals, inner))
+    own = (str(step.argval) for step in dis.get_instructions(code) if step.opname in _GLOBALS)
+    return frozenset(own).union(*map(named_globals, inner))
