@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,27 +16,44 @@ import colab_resume
 
 from .ways import LeftOut
 
-__all__ = ["FITS", "Fit", "Moment", "trainer_of"]
+__all__ = ["FITS", "Fit", "Passes", "trainer_of"]
 
 
-class Moment(NamedTuple):
-    """Seconds by the clock, and seconds for which the threads of this process had a core."""
+class Passes(NamedTuple):
+    """When forward began in a step, and when backward had made the last gradient; seconds."""
 
-    clock: float
-    cpu: float
-
-    @classmethod
-    def now(cls) -> Moment:
-        """This one."""
-        return cls(time.perf_counter(), time.process_time())
+    begin: float
+    end: float
 
 
-Fit = Callable[[torch.nn.Module, torch.Tensor, int, Path, "colab_resume.Run | None"], Sequence[Moment]]
-"""Train this model on batches of these rows for so many steps, in this folder, and with this run if there is one; a
-moment of each step."""
+Fit = Callable[[torch.nn.Module, torch.Tensor, int, Path, "colab_resume.Run | None"], Sequence[Passes]]
+"""Train this model on batches of these rows for so many steps, in this folder, and with this run if there is one; the
+passes of each step."""
 
 _LOGGED = 10
 """A number is logged every so many steps; transformers' default is 500, and Keras has none."""
+
+
+class _Clock:
+    """Notes the passes of a training."""
+
+    def __init__(self) -> None:
+        self.passes: list[Passes] = []
+        self._begin = 0.0
+
+    def begin(self) -> None:
+        """Forward begins."""
+        self._begin = time.perf_counter()
+
+    @contextmanager
+    def ends_at(self, last: torch.Tensor) -> Iterator[None]:
+        """This is the parameter whose gradient is made last."""
+        handle = last.register_post_accumulate_grad_hook(self._end)
+        yield
+        handle.remove()
+
+    def _end(self, _: torch.Tensor) -> None:
+        self.passes.append(Passes(self._begin, time.perf_counter()))
 
 
 class _Rows(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
@@ -56,29 +73,25 @@ class _Rows(torch.utils.data.Dataset[dict[str, torch.Tensor]]):
 class _Loss(torch.nn.Module):
     """The model as the Trainer wants it."""
 
-    def __init__(self, model: torch.nn.Module) -> None:
+    def __init__(self, model: torch.nn.Module, begin: Callable[[], None]) -> None:
         super().__init__()
         self.model = model
+        self._begin = begin
 
     def forward(self, rows: torch.Tensor) -> dict[str, torch.Tensor]:
+        self._begin()
         return {"loss": self.model(rows[0]).square().mean()}
 
 
-def trainer_of(model: torch.nn.Module, rows: torch.Tensor, steps: int, folder: Path) -> Any:
-    """A quiet Trainer, and the list in which it notes a moment of each step."""
+def trainer_of(
+    model: torch.nn.Module, rows: torch.Tensor, steps: int, folder: Path, *, begin: Callable[[], None] = lambda: None
+) -> Any:
+    """A quiet Trainer; `begin` is called when forward begins."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     try:
-        from transformers import PrinterCallback, Trainer, TrainerCallback, TrainingArguments
+        from transformers import PrinterCallback, Trainer, TrainingArguments
     except ImportError as error:
         raise LeftOut(str(error)) from error
-
-    class Clock(TrainerCallback):
-        """Notes when steps begin."""
-
-        def on_step_begin(self, *_: Any, **__: Any) -> None:
-            began.append(Moment.now())
-
-    began: list[Moment] = []
     arguments = TrainingArguments(
         output_dir=str(folder / "out"),
         per_device_train_batch_size=1,
@@ -90,24 +103,25 @@ def trainer_of(model: torch.nn.Module, rows: torch.Tensor, steps: int, folder: P
         use_cpu=True,
         dataloader_pin_memory=False,
     )
-    trainer = Trainer(model=_Loss(model), args=arguments, train_dataset=_Rows(rows, steps), callbacks=[Clock()])
+    trainer = Trainer(model=_Loss(model, begin), args=arguments, train_dataset=_Rows(rows, steps))
     trainer.remove_callback(PrinterCallback)
-    return trainer, began
+    return trainer
 
 
 def _transformers(
     model: torch.nn.Module, rows: torch.Tensor, steps: int, folder: Path, run: colab_resume.Run | None
-) -> Sequence[Moment]:
+) -> Sequence[Passes]:
     """By the `Trainer`, which logs every ten steps."""
-    trainer, began = trainer_of(model, rows, steps, folder)
-    with redirect_stdout(StringIO()):
+    clock = _Clock()
+    trainer = trainer_of(model, rows, steps, folder, begin=clock.begin)
+    with redirect_stdout(StringIO()), clock.ends_at(next(model.parameters())):
         (run.attach(trainer) if run else trainer).train()
-    return began
+    return clock.passes
 
 
 def _keras(
     model: torch.nn.Module, rows: torch.Tensor, steps: int, _folder: Path, run: colab_resume.Run | None
-) -> Sequence[Moment]:
+) -> Sequence[Passes]:
     """By Keras's `fit` on torch. Its numbers are read in each step, as its bar does it that everybody sees."""
     os.environ.setdefault("KERAS_BACKEND", "torch")
     try:
@@ -116,11 +130,6 @@ def _keras(
         raise LeftOut(str(error)) from error
     if keras.backend.backend() != "torch":
         raise LeftOut(f"Keras runs on {keras.backend.backend()}, not on torch")
-    began: list[Moment] = []
-    clock = keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_, **__: began.append(Moment.now()))
-    widths = [layer.out_features for layer in model if isinstance(layer, torch.nn.Linear)]
-    made = keras.Sequential([keras.Input(rows.shape[1:]), *(keras.layers.Dense(w, "relu") for w in widths)])
-    made.compile("adam", "mse")
 
     class Batches(keras.utils.PyDataset):
         """The same rows in each step, handed out whole."""
@@ -131,9 +140,22 @@ def _keras(
         def __getitem__(self, index: int) -> Any:
             return rows, rows
 
-    with redirect_stdout(StringIO()):
-        (run.attach(made) if run else made).fit(Batches(), epochs=1, verbose=0, shuffle=False, callbacks=[clock])
-    return began
+    class Timed(keras.Sequential):
+        """Says when forward begins."""
+
+        def train_step(self, data: Any) -> Any:
+            clock.begin()
+            return super().train_step(data)
+
+    clock = _Clock()
+    widths = [layer.out_features for layer in model if isinstance(layer, torch.nn.Linear)]
+    made = Timed([keras.Input(rows.shape[1:]), *(keras.layers.Dense(width, "relu") for width in widths)])
+    made.compile("adam", "mse")
+    reading = keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_, **__: None)
+    first = made.trainable_weights[0].value
+    with redirect_stdout(StringIO()), clock.ends_at(first):
+        (run.attach(made) if run else made).fit(Batches(), epochs=1, verbose=0, shuffle=False, callbacks=[reading])
+    return clock.passes
 
 
 FITS = {"transformers Trainer": _transformers, "Keras fit, on torch": _keras}
