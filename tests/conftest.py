@@ -81,8 +81,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What was made until now, packages above all, is there to stay: neither Python's collector nor whoever asks it what
-    there is has to go through it again and again."""
+    """What was made until now, packages above all, is there to stay: neither Python's collector nor whoever asks it
+    what there is has to go through it again and again."""
     gc.collect()
     gc.freeze()
 

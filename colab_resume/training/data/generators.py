@@ -6,12 +6,14 @@ All are used in the same way: the state is taken out and put back, and a new str
 from __future__ import annotations
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any, Protocol
 
 import numpy as np
 import torch
 
+from .held import HeldNumpy, HeldPython, can_be_held
 from .reach import reachable
 
 __all__ = ["GLOBAL", "Source", "gpu_generators", "own_generators", "source_of"]
@@ -28,6 +30,12 @@ class Source(Protocol):
 
     def set(self, state: Any) -> None: ...
 
+    def hold(self) -> Any:
+        """The same for `put_back` in this process, as quickly as it can be had."""
+        ...
+
+    def put_back(self, held: Any) -> None: ...
+
     def seed(self, seed: int) -> None:
         """Begin the stream that belongs to this number."""
         ...
@@ -37,15 +45,41 @@ class Source(Protocol):
         ...
 
 
+class _Plain(ABC):
+    """One whose state is quickly had."""
+
+    @abstractmethod
+    def get(self) -> Any: ...
+
+    @abstractmethod
+    def set(self, state: Any) -> None: ...
+
+    def hold(self) -> Any:
+        return self.get()
+
+    def put_back(self, held: Any) -> None:
+        self.set(held)
+
+
 class _Python:
     def __init__(self, generator: random.Random) -> None:
         self._generator = generator
+        self._held = HeldPython(generator) if can_be_held(generator) else None
+
+    def __reduce__(self) -> Any:
+        return type(self), (self._generator,)  # in another process its memory lies elsewhere
 
     def get(self) -> Any:
         return self._generator.getstate()
 
     def set(self, state: Any) -> None:
         self._generator.setstate(state)
+
+    def hold(self) -> Any:
+        return self.get() if self._held is None else self._held.get()
+
+    def put_back(self, held: Any) -> None:
+        self.set(held) if self._held is None else self._held.set(held)
 
     def seed(self, seed: int) -> None:
         self._generator.seed(seed)
@@ -55,16 +89,31 @@ class _Python:
 
 
 class _NumpyLegacy:
-    """`numpy.random` itself, or a `RandomState`."""
+    """A `RandomState`, such as the one behind `numpy.random`."""
 
-    def __init__(self, generator: Any) -> None:
+    def __init__(self, generator: np.random.RandomState) -> None:
         self._generator = generator
+        self._held: HeldNumpy | None = None
+
+    def __reduce__(self) -> Any:
+        return type(self), (self._generator,)  # in another process its memory lies elsewhere
 
     def get(self) -> Any:
         return self._generator.get_state(legacy=False)
 
     def set(self, state: Any) -> None:
         self._generator.set_state(state)
+
+    def hold(self) -> Any:
+        # Anybody may give it other bits to draw from: numpy.random.set_bit_generator.
+        if self._held is None or not self._held.is_of(self._generator):
+            self._held = HeldNumpy(self._generator) if can_be_held(self._generator) else None
+        held = self._held
+        return (None, self.get()) if held is None else (held, held.get())
+
+    def put_back(self, held: Any) -> None:
+        by, state = held
+        self.set(state) if by is None else by.set(state)
 
     def seed(self, seed: int) -> None:
         self._generator.seed(seed & _BITS32)
@@ -73,7 +122,7 @@ class _NumpyLegacy:
         return None
 
 
-class _Numpy:
+class _Numpy(_Plain):
     """A `numpy.random.Generator`, of whatever kind its bit generator is."""
 
     def __init__(self, generator: np.random.Generator) -> None:
@@ -92,7 +141,7 @@ class _Numpy:
         return None
 
 
-class _Torch:
+class _Torch(_Plain):
     """A `torch.Generator`; torch's own one alone, since `torch.manual_seed` would reseed every GPU as well."""
 
     def __init__(self, generator: torch.Generator) -> None:
@@ -113,7 +162,7 @@ class _Torch:
 
 GLOBAL: tuple[Source, Source, Source] = (
     _Python(random._inst),
-    _NumpyLegacy(np.random),
+    _NumpyLegacy(np.random.mtrand._rand),
     _Torch(torch.default_generator),
 )
 """Python's, numpy's and torch's, in this order."""

@@ -76,14 +76,14 @@ class Stream:
     @contextmanager
     def drawing(self) -> Iterator[None]:
         """Lend the stream to the code inside; afterwards the generators are as they were before."""
-        outside = [source.get() for source in self._sources]
+        outside = [source.hold() for source in self._sources]
         try:
             if self._states is None:
                 _seed_all(self._sources, self._seed)
             else:
                 _put_back(self._sources, self._states)
             yield
-            self._states = [source.get() for source in self._sources]
+            self._states = [source.hold() for source in self._sources]
         finally:
             _put_back(self._sources, outside)
 
@@ -92,7 +92,7 @@ class Stream:
 def seeded(seed: int, number: int, own: Iterable[Source] = ()) -> Iterator[None]:
     """Seed the generators for item `number` of the pass with this seed; put them back afterwards."""
     sources = _sources(own)
-    outside = [source.get() for source in sources]
+    outside = [source.hold() for source in sources]
     try:
         _seed_all(sources, mixed(seed, number))
         yield
@@ -111,9 +111,9 @@ def _seed_all(sources: Sequence[Source], seed: int) -> None:
         source.seed(mixed(seed, number))
 
 
-def _put_back(sources: Sequence[Source], states: Sequence[Any]) -> None:
-    for source, state in zip(sources, states, strict=True):
-        source.set(state)
+def _put_back(sources: Sequence[Source], held: Sequence[Any]) -> None:
+    for source, its in zip(sources, held, strict=True):
+        source.put_back(its)
 
 
 def mixed(seed: int, number: int) -> int:

@@ -1,0 +1,130 @@
+"""States of Mersenne twisters, held for a moment as the memory that they are.
+
+Around each batch the training's generators are put aside and back. Python and numpy give their state away number by
+number, which takes longer than all else that a batch costs; its memory is copied in no time. Where it lies is known of
+CPython (`RandomObject` in Modules/_randommodule.c: the head of all objects, an index, 624 words) and of numpy
+(https://numpy.org/doc/stable/reference/random/bit_generators/mt19937.html for the words; `has_gauss` and `gauss` behind
+each other in the object itself). Neither is believed before it was proved on generators that nobody needs; where it is
+not so, nothing is held in this way.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import random
+import struct
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+__all__ = ["HeldNumpy", "HeldPython", "can_be_held"]
+
+_WORDS = 4 * (624 + 1)
+"""Bytes of the words and the place among them; numpy keeps the place behind the words, Python before them."""
+_GAUSS = 16
+"""Bytes of a flag, a gap, and the normal number that was drawn beside the last one and not used yet."""
+
+
+class HeldPython:
+    """Of a `random.Random`, no subclass; the generator must live."""
+
+    def __init__(self, generator: random.Random) -> None:
+        self._generator = generator
+        self._memory = _memory(id(generator) + object.__basicsize__, _WORDS)
+
+    def get(self) -> tuple[bytes, Any]:
+        """What `set` takes."""
+        return self._memory.raw, self._generator.gauss_next  # type: ignore[attr-defined]
+
+    def set(self, held: tuple[bytes, Any]) -> None:
+        """Be as it was then."""
+        self._memory.raw, self._generator.gauss_next = held  # type: ignore[attr-defined]
+
+
+class HeldNumpy:
+    """Of a `RandomState`, which must live, and must draw from a Mersenne twister."""
+
+    def __init__(self, generator: np.random.RandomState) -> None:
+        self._bits = bits_of(generator)
+        self._words = _memory(int(self._bits.ctypes.state_address), _WORDS)
+        self._gauss = _memory(id(generator) + _gauss_at(), _GAUSS)
+
+    def is_of(self, generator: np.random.RandomState) -> bool:
+        """Whether that one still draws from the same bits."""
+        return bits_of(generator) is self._bits
+
+    def get(self) -> tuple[bytes, bytes]:
+        """What `set` takes."""
+        with self._bits.lock:
+            return self._words.raw, self._gauss.raw
+
+    def set(self, held: tuple[bytes, bytes]) -> None:
+        """Be as it was then."""
+        with self._bits.lock:
+            self._words.raw, self._gauss.raw = held
+
+
+def bits_of(generator: np.random.RandomState) -> Any:
+    """What a `RandomState` draws from."""
+    return generator._bit_generator
+
+
+def can_be_held(generator: random.Random | np.random.RandomState) -> bool:
+    """Whether it is of a kind whose memory is known here."""
+    if type(generator) is random.Random:
+        return _python_is_known()
+    known = type(generator) is np.random.RandomState and type(bits_of(generator)) is np.random.MT19937
+    return known and _numpy_is_known()
+
+
+def _memory(address: int, size: int) -> Any:
+    return (ctypes.c_char * size).from_address(address)
+
+
+@cache
+def _python_is_known() -> bool:
+    if object.__basicsize__ + _WORDS > random.Random.__base__.__basicsize__:  # type: ignore[union-attr]
+        return False
+    pairs = [random.Random(seed) for seed in (1, 2)]
+    pairs[0].gauss(0, 1)
+    return _is_proved(pairs, [HeldPython(one) for one in pairs], random.Random.getstate)
+
+
+@cache
+def _numpy_is_known() -> bool:
+    if not _gauss_at():
+        return False
+    pairs = [np.random.RandomState(seed) for seed in (1, 2)]
+    pairs[0].standard_normal()
+    return _is_proved(pairs, [HeldNumpy(one) for one in pairs], _numpy_state)
+
+
+def _is_proved(pairs: Sequence[Any], held: Sequence[Any], state: Callable[[Any], Any]) -> bool:
+    """Whether each of two that differ takes on the other's state, and nothing else is disturbed."""
+    before = [state(one) for one in pairs]
+    first, second = (one.get() for one in held)
+    held[1].set(first)
+    between = [state(one) for one in pairs]
+    held[0].set(second)
+    after = [state(one) for one in pairs]
+    return bool(before[0] != before[1] and between == [before[0]] * 2 and after == before[::-1])
+
+
+def _numpy_state(generator: np.random.RandomState) -> Any:
+    kind, words, *rest = generator.get_state(legacy=True)
+    return kind, words.tolist(), rest  # type: ignore[union-attr]
+
+
+@cache
+def _gauss_at() -> int:
+    """Where a `RandomState` keeps the number that it has left over; 0 if that cannot be found."""
+    probe = np.random.RandomState(1)
+    probe.standard_normal()
+    *_, flag, left_over = probe.get_state(legacy=True)
+    raw = ctypes.string_at(id(probe), type(probe).__basicsize__)
+    sought = struct.pack("=i4xd", flag, left_over)
+    at = raw.find(sought[8:]) - 8
+    found = at > object.__basicsize__ and raw.count(sought[8:]) == 1 and raw[at : at + 4] == sought[:4]
+    return at if found else 0
