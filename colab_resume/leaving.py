@@ -28,8 +28,8 @@ _PART_SECONDS = 20.0
 """How long the remote is waited for when a training is left; an upload goes on in the background after that."""
 _EXIT_SECONDS = 30.0
 """How long when the process ends, for nothing goes on after that."""
-_WATCH_SECONDS = 0.05
-"""Between two looks at who has the handler of interrupts: it costs half as much as the rest of a boundary."""
+_WATCH_SECONDS = 0.25
+"""Between two looks at who has the handler of interrupts: one takes as long as all else at a boundary."""
 _RESERVE = 10.0
 """Seconds that are left over when a session's last checkpoint is waited for."""
 

@@ -119,6 +119,8 @@ class Indexed:
             lambda collate: _SeededDataset(loader.dataset, collate, batched),
             **{"batch_sampler" if batched else "sampler": self._requests},
         )
+        # Torch's own iterator does nothing more then, and takes longer than the batch.
+        self._is_plain = type(loader) is DataLoader and not loader.num_workers and not loader.pin_memory
         # A StatefulDataLoader would fetch states from its workers with every batch.
         if "snapshot_every_n_steps" in vars(self._copy):
             vars(self._copy)["snapshot_every_n_steps"] = None
@@ -128,7 +130,7 @@ class Indexed:
         self._requests.seed, self._requests.first, self._requests.own = seed, first, own
         self._requests.witness = self.witness
         self._copy.generator.manual_seed(seed)
-        return iter(self._copy)
+        return map(self._copy.dataset.__getitem__, self._requests) if self._is_plain else iter(self._copy)
 
     def state(self, _handed: int) -> None:
         """The index lists are drawn again."""
