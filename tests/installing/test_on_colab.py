@@ -12,9 +12,13 @@ import pytest
 from installing.colab_environment import ColabEnvironment, packages
 
 import colab_resume
+from colab_resume import frameworks
 
 FOR_DEVELOPERS = {"bench", "demo", "docs", "test"}
 """Extras that nobody asks for on Colab."""
+
+OF_COLAB = {"accelerate", "drive", "fsspec", "keras", "tensorflow", "transformers"}
+"""Extras of which Colab brings all."""
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("wheel")]
 
@@ -31,7 +35,9 @@ def metadata(wheel: Path) -> Message:
         return Parser().parsestr(archive.read(name).decode())
 
 
-@pytest.mark.parametrize("extras", ["", "[drive]", "[fsspec]", "[drive,fsspec]"])
+@pytest.mark.parametrize(
+    "extras", ["", *(f"[{extra}]" for extra in sorted(OF_COLAB)), f"[{','.join(sorted(OF_COLAB))}]"]
+)
 def test_an_install_adds_this_package_and_changes_nothing(colab: ColabEnvironment, wheel: Path, extras: str) -> None:
     """A package that Colab has imported already and that changes asks for a restart, or breaks it silently."""
     found = colab.would_install(f"colab-resume{extras} @ {wheel.as_uri()}")
@@ -40,7 +46,18 @@ def test_an_install_adds_this_package_and_changes_nothing(colab: ColabEnvironmen
 
 def test_every_extra_is_one_or_the_other(metadata: Message) -> None:
     """A new one is tried above, or said to be for developers."""
-    assert set(metadata.get_all("Provides-Extra", [])) == {"drive", "fsspec"} | FOR_DEVELOPERS
+    assert set(metadata.get_all("Provides-Extra", [])) == {"lightning"} | OF_COLAB | FOR_DEVELOPERS
+
+
+def test_lightning_is_what_colab_lacks(colab: ColabEnvironment, wheel: Path) -> None:
+    """So this extra is for those who need it."""
+    with pytest.raises(AssertionError, match=r"satisfies the requirement lightning"):
+        colab.would_install(f"colab-resume[lightning] @ {wheel.as_uri()}")
+
+
+def test_every_framework_that_is_known_has_an_extra(metadata: Message) -> None:
+    """What `run.attach` takes can be asked for by its own name."""
+    assert {*frameworks._MODULES} - {"pytorch_lightning"} <= set(metadata.get_all("Provides-Extra", []))
 
 
 def test_a_requirement_that_colab_lacks_would_be_noticed(colab: ColabEnvironment) -> None:
