@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from io import StringIO
@@ -158,4 +160,42 @@ def _keras(
     return clock.passes
 
 
-FITS = {"transformers Trainer": _transformers, "Keras fit, on torch": _keras}
+def _lightning(
+    model: torch.nn.Module, rows: torch.Tensor, steps: int, folder: Path, run: colab_resume.Run | None
+) -> Sequence[Passes]:
+    """By Lightning's `Trainer`, which logs every ten steps."""
+    try:
+        import lightning.pytorch as pl
+    except ImportError as error:
+        raise LeftOut(str(error)) from error
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+
+    class Timed(pl.LightningModule):
+        """Says when forward begins."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def training_step(self, batch: dict[str, torch.Tensor], _: int) -> torch.Tensor:
+            clock.begin()
+            loss: torch.Tensor = self.model(batch["rows"][0]).square().mean()
+            self.log("loss", loss)
+            return loss
+
+        def configure_optimizers(self) -> torch.optim.Optimizer:
+            return torch.optim.AdamW(self.parameters(), lr=1e-4)
+
+    clock = _Clock()
+    loader: torch.utils.data.DataLoader[Any] = torch.utils.data.DataLoader(_Rows(rows, steps))
+    quiet = {"enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
+    with warnings.catch_warnings(), clock.ends_at(next(model.parameters())):
+        warnings.simplefilter("ignore")  # that the loader has no workers
+        trainer = pl.Trainer(
+            max_epochs=1, accelerator="cpu", logger=False, log_every_n_steps=_LOGGED, default_root_dir=folder, **quiet
+        )
+        (run.attach(trainer) if run else trainer).fit(Timed(), loader)
+    return clock.passes
+
+
+FITS = {"transformers Trainer": _transformers, "Lightning Trainer": _lightning, "Keras fit, on torch": _keras}

@@ -115,7 +115,7 @@ it only where loading is the bottleneck, as it is here."""
 _FOLLOWING = """\
 A training whose loop a framework owns, with `run.attach` and without it, in stretches that follow each other, in an
 order that changes. Nothing is due to be saved, so this is what it costs to go along; the first steps of a stretch, in
-which the first checkpoint is written, are left out. The Trainer logs every ten steps, Keras in each. What goes
+which the first checkpoint is written, are left out. Both Trainers log every ten steps, Keras in each. What goes
 along does so between the passes (forward and backward) of one step and those of the next: so what is *added* is by how
 much that time is longer, and whatever makes the passes of a shared machine longer or shorter is not in it. Of steps
 that compute each stretch gives its median; of steps of next to nothing the average, with all that happens in some of
