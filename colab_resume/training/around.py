@@ -12,7 +12,7 @@ import ctypes
 import gc
 import inspect
 import itertools
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from functools import cache
 from types import FrameType, GeneratorType
 from typing import Any
@@ -32,12 +32,13 @@ _REMEMBERING = tuple(
     for name in ("islice", "cycle", "accumulate", "dropwhile", "pairwise", "batched", "groupby", "compress")
     if hasattr(itertools, name)  # `batched` came with Python 3.12
 )
-_KNOWN = frozenset((*_EACH, *_SOME, *_REMEMBERING))
+_IDS = frozenset(map(id, (*_EACH, *_SOME, *_REMEMBERING)))
 _SAME_FOR_EVER = (itertools.repeat,)
 
 _US = __name__.partition(".")[0]
 _YOUNG = (0, 1)
 """The garbage collector's generations that hold what was made just now; the last one is a hundred times larger."""
+_ALL = (None,)
 
 
 def asking(frame: FrameType) -> FrameType:
@@ -109,7 +110,7 @@ class _Around:
     def __init__(self, frame: FrameType, outside: Collection[int], *, young: bool) -> None:
         self._frames = _drawing(frame, outside)
         self.found: list[tuple[Any, bool]] = []
-        candidates = [thing for thing in _tracked(young=young) if type(thing) in _KNOWN]
+        candidates = _tracked(_YOUNG if young else _ALL)
         while more := [(thing, exact) for thing in candidates if (exact := self._draws(thing)) is not None]:
             self.found += more
             candidates = [thing for thing in candidates if all(thing is not known for known, _ in self.found)]
@@ -161,8 +162,25 @@ def _held(thing: Any) -> Iterator[Any]:
         yield from part if type(part) is tuple else (part,)
 
 
-def _tracked(*, young: bool) -> list[Any]:
-    return [thing for generation in _YOUNG for thing in gc.get_objects(generation)] if young else gc.get_objects()
+def _tracked(generations: Sequence[int | None]) -> list[Any]:
+    """All objects of known kinds.
+
+    Another thread may be about to make a tuple, and gets a SystemError if anybody else holds it then
+    (`_PyTuple_Resize` in Objects/tupleobject.c). So all are collected, looked at and let go in one call of C, in which
+    no other thread runs.
+    """
+    every: list[Any] = []
+    collect = map(every.extend, map(gc.get_objects, generations))
+    known = itertools.compress(every, map(_IDS.__contains__, map(id, map(type, every))))
+    let_go = map(list.clear, (every,))
+    was_on = gc.isenabled()
+    try:
+        gc.disable()  # what is collected may run code in python
+        found: list[Any] = list(itertools.chain(collect, known, let_go))
+    finally:
+        if was_on:
+            gc.enable()
+    return found
 
 
 def _is_of_a_run(thing: Any) -> bool:

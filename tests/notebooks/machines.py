@@ -82,7 +82,7 @@ class Kernel(NotebookClient):
                 self.execute_cell(cell, number)
                 outputs += cell.get("outputs", ())
         errors = [output.text for output in outputs if output.get("name") == "stderr"]
-        assert [text for text in errors if times == 1 or _RUN_AGAIN not in text] == []
+        assert [text for text in errors if times == 1 or _RUN_AGAIN not in text] == [], errors
         return "".join(output.text for output in outputs if output.output_type == "stream")
 
     def die_when(self, condition: str) -> None:

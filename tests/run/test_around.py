@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import itertools
+import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -207,3 +209,37 @@ def test_other_counts_in_the_process_are_left_alone(place: Place) -> None:
     assert next(others[1]) == (0, "a")
     _train(place, WHOLE["enumerate"])
     assert [next(other) for other in others] == [(0, "a"), (1, "b"), (0, "a")]
+
+
+def test_looking_around_disturbs_no_other_thread(place: Place) -> None:
+    """A tuple that another thread is making may be held by nobody else, or Python raises SystemError there."""
+    over = threading.Event()
+    errors: list[SystemError] = []
+
+    def make_tuples() -> None:
+        while not over.is_set():
+            try:
+                tuple(number for number in range(200))
+            except SystemError as error:
+                errors.append(error)
+
+    threads = [threading.Thread(target=make_tuples) for _ in range(2)]
+    usual = sys.getswitchinterval()
+    try:
+        sys.setswitchinterval(1e-5)
+        for thread in threads:
+            thread.start()
+        for _ in range(2):
+            run = place.setup(every=None)
+            for epoch in run.epochs(8):
+                for x in run.batches(DATA):
+                    if (epoch, x) == (2, DATA[1]):
+                        run.save()
+                    elif (epoch, x) == (4, DATA[3]):
+                        break
+    finally:
+        over.set()
+        sys.setswitchinterval(usual)
+        for thread in threads:
+            thread.join()
+    assert errors == []
