@@ -13,7 +13,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from ...display.text import warn
 from ...errors import UsageError
+from ...training.tensorflow.counted import counting, in_words
 
 __all__ = ["trace"]
 
@@ -25,7 +27,9 @@ def trace(train_function: Any, batch: Any) -> None:
         raise UsageError(f"Keras {keras.__version__} trains in a way that is not known here", hint="use Keras 3.13")
     compiled = step.__wrapped__  # type: ignore[union-attr]
     if hasattr(compiled, "get_concrete_function"):  # not with run_eagerly=True
-        compiled.get_concrete_function(keras.tree.map_structure(_of_any_size, batch, none_is_leaf=False))
+        made = compiled.get_concrete_function(keras.tree.map_structure(_of_any_size, batch, none_is_leaf=False))
+        if kinds := counting(made):
+            warn(f"a layer, a loss or a train_step {in_words(kinds)}")
 
 
 def _of_any_size(part: Any) -> Any:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from ..data.users_code import is_users_file
+from ..objects.whose import is_tf_function
 from .carried import body_at, carried
 from .changes import mark_of, variables
 
@@ -58,6 +59,9 @@ class Forgotten:
         marks: dict[str, Hashable] = {}
         changed: dict[str, Any] = {}
         for variable, thing in carried(frame, body).items():
+            if is_tf_function(thing):
+                self._look_into(variable, thing)
+                continue
             for name, value in () if variable in named else variables(variable, thing, covered):
                 mark = marks[name] = mark_of(value, covered)
                 if mark is not None and before.get(name) not in (None, mark) and name not in self._told:
@@ -66,6 +70,14 @@ class Forgotten:
             self._told |= changed.keys()
             self._tell(_in_words(changed))
         return marks
+
+    def _look_into(self, name: str, function: Any) -> None:
+        """One of TensorFlow may hold random operations that no checkpoint reaches."""
+        from ..tensorflow.counted import counting_now, in_words
+
+        if name not in self._told and (kinds := counting_now(function)):
+            self._told.add(name)
+            self._tell(f"{name} {in_words(kinds)}")
 
 
 class Watch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["is_tensorflows", "is_tf_dataset", "is_tf_iterator"]
+__all__ = ["is_tensorflows", "is_tf_dataset", "is_tf_function", "is_tf_iterator"]
 
 _DATASET, _ITERATOR = "tensorflow.python.data.ops.dataset_ops", "tensorflow.python.data.ops.iterator_ops"
 
@@ -27,6 +27,12 @@ def is_tf_dataset(thing: Any) -> bool:
 def is_tf_iterator(thing: Any) -> bool:
     """Whether this is what `iter` of a `tf.data.Dataset` gives."""
     return any(kind.__module__ == _ITERATOR and kind.__name__ == "IteratorBase" for kind in type(thing).__mro__)
+
+
+def is_tf_function(thing: Any) -> bool:
+    """Whether this is what `tf.function` makes."""
+    kind = type(thing)
+    return kind.__module__.startswith("tensorflow.python.eager.") and hasattr(kind, "get_concrete_function")
 
 
 def _is_kerass(thing: Any) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +190,54 @@ def refused_in_fit(life: Life) -> dict[str, Any]:
     return said
 
 
+class _Noise(layers.Layer):
+    """As people write it who came from TensorFlow."""
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        return x + tf.random.normal(tf.shape(x)) if training else x
+
+
+def counted(life: Life) -> dict[str, Any]:
+    """What is warned of where random operations count for themselves, and where none do."""
+    said: dict[str, list[str]] = {"loop": [], "clean_loop": [], "fit": [], "clean_fit": []}
+    value, rng = tf.Variable(1.0), tf.random.Generator.from_seed(3)
+
+    @tf.function
+    def noisy(x: Any) -> Any:
+        return tf.cond(x > 0, lambda: value.assign_add(tf.random.uniform(())), lambda: value)
+
+    @tf.function
+    def drawn(x: Any) -> Any:
+        return value.assign_add(rng.normal(()) + x)
+
+    for name, step in (("loop", noisy), ("clean_loop", drawn)):
+        with _warned(said[name]):
+            run = colab_resume.setup(name, store=Path(life.store, name), remote=life.remote)
+            run.track(value=value, rng=rng)
+            for _ in run.steps(3):
+                step(tf.constant(1.0))
+            run.finish()
+    for name, layer in (("fit", _Noise()), ("clean_fit", layers.GaussianNoise(0.1))):
+        with _warned(said[name]):
+            run = colab_resume.setup(name, store=Path(life.store, name), remote=life.remote)
+            net = run.attach(keras.Sequential([keras.Input((4,)), layer, layers.Dropout(0.3), layers.Dense(1)]))
+            net.compile("sgd", "mse")
+            net.fit(X, Y, epochs=1, verbose=0)
+            run.finish()
+    return said
+
+
+@contextmanager
+def _warned(said: list[str]) -> Iterator[None]:
+    """What is warned of meanwhile."""
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    logger = logging.getLogger("colab_resume")
+    logger.addHandler(handler)
+    yield
+    logger.removeHandler(handler)
+
+
 def left_early(life: Life) -> dict[str, Any]:
     """The loops of a cell are left in the middle, and the cell is run again, without the one that makes the dataset."""
     run = life.setup()
@@ -274,7 +324,10 @@ def looked_at(life: Life) -> dict[str, Any]:
 
 FITS = ("arrays", "own_dataset", "stream", "own_model", "fit_of_tf_data", "boards", "held")
 SCENES: dict[str, Callable[[Life], dict[str, Any]]] = {
-    **{scene.__name__: scene for scene in (epochs, steps, refused, changed, left_early, refused_in_fit, looked_at)},
+    **{
+        scene.__name__: scene
+        for scene in (epochs, steps, refused, changed, left_early, refused_in_fit, looked_at, counted)
+    },
     **{name: fits(name) for name in FITS},
     **folders.SCENES,
 }

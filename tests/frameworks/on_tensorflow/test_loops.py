@@ -82,3 +82,15 @@ def test_a_cell_that_is_run_again_goes_on_in_the_same_order_or_says_that_it_cann
     status, too_far = story.live("left_early", remote="too far", every=1000, options={"leaves at": [8]})
     assert status == 0, story.why()
     assert "run the cell that makes the dataset again" in too_far["said"]
+
+
+def test_random_operations_that_count_for_themselves_are_warned_of(story: Story) -> None:
+    """In a `tf.function` of the user's, also in a branch of it, and in a layer of a `fit`; others are not."""
+    status, said = story.live("counted")
+    assert status == 0, story.why()
+    (in_loop,), (in_fit,) = said["loop"], said["fit"]
+    assert in_loop.startswith("colab_resume · loop: step draws by RandomUniform, which counts its draws where nobody")
+    assert in_fit.startswith(
+        "colab_resume · a layer, a loss or a train_step draws by RandomStandardNormal, which counts"
+    )
+    assert said["clean_loop"] == said["clean_fit"] == []
