@@ -24,6 +24,7 @@ from .restore import Restored
 from .saving import Options, Saving
 from .training.capture.live import LiveState
 from .training.data import randomness
+from .training.data.counting import counted_in
 from .training.forgotten import Forgotten, Watch
 from .training.loops import Loops
 from .training.objects.made import Made
@@ -223,6 +224,10 @@ class Course:
         """Save the state before the first step: there is always something to go back to, and a bad remote shows now."""
         self.saving.ask(None)
         self._save_if_due(whole=True, step_follows=True)
+
+    def meets(self, loader: Any) -> None:
+        """Say what its data count for themselves."""
+        self._remarks.data_count(counted_in(loader, kept=set(map(id, self.tracking.things()))))
 
     def hands_out_first(self) -> None:
         """Look at what the first step will change."""

@@ -38,6 +38,14 @@ class Remarks:
             "time), or they are not the data of then"
         )
 
+    def data_count(self, names: Iterable[str]) -> None:
+        """What an item is then hangs on how many were made before, which no checkpoint knows."""
+        if found := ", ".join(names):
+            self.say(
+                f"the data count for themselves where items are made ({found}): a restart begins that anew. What an "
+                "item is must not hang on it, but on its index and on random numbers"
+            )
+
     def epochs_are_not_counted(self) -> None:
         """What is trained is right; what is printed, validated and written to files is not."""
         self.say(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from .forgotten import Watch
 
@@ -18,6 +18,10 @@ class LoopEvents(Protocol):
 
     def begins(self) -> None:
         """A training that restored nothing enters its first loop."""
+        ...
+
+    def meets(self, loader: Any) -> None:
+        """The first pass over this loader is asked for."""
         ...
 
     def hands_out_first(self) -> None:

@@ -150,7 +150,8 @@ class Loops:
             self._events.entered_again("batches")
         within = inside(loader, self.cursor.epoch)
         loader = within.loader
-        self._loaders.meet(loader)
+        if self._loaders.meet(loader):
+            self._events.meets(loader)
         self._look_around("batches", sys._getframe())
         if not self.cursor.inside:
             self._look_for_epochs(sys._getframe())

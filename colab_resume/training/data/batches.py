@@ -106,9 +106,14 @@ class Loaders:
         known.track, known.stood, known.running = track, None, weakref.ref(drawing)
         return drawing
 
-    def meet(self, loader: Any) -> None:
-        """A pass over it is asked for, even if it is over: loaders that look alike are told apart by their order."""
+    def meet(self, loader: Any) -> bool:
+        """A pass over it is asked for, even if it is over: loaders that look alike are told apart by their order.
+
+        Whether this is the first one over it in this process.
+        """
+        is_new = self._known.get(loader) is None
         self._know(loader)
+        return is_new
 
     def kept(self) -> Any:
         """What passes to come need after a restart, of all loaders but those with an open pass."""
