@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dis
 from collections.abc import Collection, Iterator
+from inspect import getattr_static
 from types import FunctionType
 from typing import Any
 
@@ -52,10 +53,10 @@ def _counters(kind: type[Any], names: tuple[str, ...]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     due, seen = list(names), set(names)
     while due:
-        function = getattr(kind, due.pop(), None)
+        function = getattr_static(kind, due.pop(), None)
         if isinstance(function, FunctionType) and is_users_own(kind):
             found |= dict.fromkeys(_made_of_themselves(function))
-            called = {name for name in function.__code__.co_names if name not in seen and hasattr(kind, name)}
+            called = {name for name in function.__code__.co_names if name not in seen}
             seen |= called
             due += sorted(called)
     return tuple(found)
