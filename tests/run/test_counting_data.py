@@ -76,6 +76,16 @@ class Transformed(Plain):
         return index
 
 
+class OfALibrary(Plain):
+    """What it has from an installed package is none of its own."""
+
+
+scope: dict[str, Any] = {}
+exec(compile("def counts(self, i):\n  self.n += 1\n  return i", "/usr/lib/site-packages/x.py", "exec"), scope)
+OfALibrary.__getitem__ = scope["counts"]  # type: ignore[method-assign]
+OfALibrary.n = 0  # type: ignore[attr-defined]
+
+
 class Stream(IterableDataset[int]):
     """Counts its passes."""
 
@@ -99,6 +109,7 @@ QUIET: dict[str, Callable[[], Any]] = {
     "what is kept": lambda: DataLoader(Plain()),
     "a stream without workers": lambda: DataLoader(Stream()),
     "workers that end with each pass": lambda: DataLoader(Stream(), num_workers=1),
+    "a package's": lambda: DataLoader(OfALibrary()),
     "torch's own": lambda: DataLoader(torch.utils.data.TensorDataset(torch.arange(4))),
     "no loader": lambda: [1, 2],
 }

@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from .making import has_state
 from .reach import reachable
-from .users_code import is_users_own
+from .users_code import is_users_file, is_users_own
 
 __all__ = ["counted_in"]
 
@@ -54,7 +54,7 @@ def _counters(kind: type[Any], names: tuple[str, ...]) -> tuple[str, ...]:
     due, seen = list(names), set(names)
     while due:
         function = getattr_static(kind, due.pop(), None)
-        if isinstance(function, FunctionType) and is_users_own(kind):
+        if isinstance(function, FunctionType) and is_users_file(function.__code__.co_filename):
             found |= dict.fromkeys(_made_of_themselves(function))
             called = {name for name in function.__code__.co_names if name not in seen}
             seen |= called
