@@ -78,7 +78,7 @@ def test_what_is_known_is_held_as_memory_and_nothing_else_is(
 
 
 def test_on_this_python_and_numpy_both_are_known() -> None:
-    """Else each batch costs ten times as much, and nobody would notice."""
+    """Else each batch costs more than it need, and nobody would notice."""
     assert all(map(held.can_be_held, (random._inst, np.random.mtrand._rand)))  # type: ignore[attr-defined]
 
 

@@ -1,7 +1,7 @@
 """States of Mersenne twisters, held for a moment as the memory that they are.
 
 Around each batch the training's generators are put aside and back. Python and numpy give their state away number by
-number, which takes longer than all else that a batch costs; its memory is copied in no time. Where it lies is known of
+number, which takes long; its memory is copied at once. Where it lies is known of
 CPython (`RandomObject` in Modules/_randommodule.c: the head of all objects, an index, 624 words) and of numpy
 (https://numpy.org/doc/stable/reference/random/bit_generators/mt19937.html for the words; `has_gauss` and `gauss` behind
 each other in the object itself). Neither is believed before it was proved on generators that nobody needs; where it is

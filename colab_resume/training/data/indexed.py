@@ -119,7 +119,7 @@ class Indexed:
             lambda collate: _SeededDataset(loader.dataset, collate, batched),
             **{"batch_sampler" if batched else "sampler": self._requests},
         )
-        # Torch's own iterator does nothing more then, and takes longer than the batch.
+        # Torch's own iterator would do nothing more then.
         self._is_plain = type(loader) is DataLoader and not loader.num_workers and not loader.pin_memory
         # A StatefulDataLoader would fetch states from its workers with every batch.
         if "snapshot_every_n_steps" in vars(self._copy):
