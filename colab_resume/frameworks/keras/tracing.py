@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 from typing import Any
+from weakref import WeakSet
 
 import keras
 import tensorflow as tf
@@ -19,6 +20,9 @@ from ...training.tensorflow.counted import counting, in_words
 
 __all__ = ["trace"]
 
+_looked_into: WeakSet[Any] = WeakSet()
+"""Graphs that an earlier `fit` had, too."""
+
 
 def trace(train_function: Any, batch: Any) -> None:
     """Let it have a graph for batches that are like this one but for their size."""
@@ -28,8 +32,9 @@ def trace(train_function: Any, batch: Any) -> None:
     compiled = step.__wrapped__  # type: ignore[union-attr]
     if hasattr(compiled, "get_concrete_function"):  # not with run_eagerly=True
         made = compiled.get_concrete_function(keras.tree.map_structure(_of_any_size, batch, none_is_leaf=False))
-        if kinds := counting(made):
+        if made not in _looked_into and (kinds := counting(made)):
             warn(f"a layer, a loss or a train_step {in_words(kinds)}")
+        _looked_into.add(made)
 
 
 def _of_any_size(part: Any) -> Any:
