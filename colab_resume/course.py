@@ -21,7 +21,7 @@ from .folders import Folders
 from .leaving import Leaving
 from .remotes import Remote
 from .restore import Restored
-from .saving import Options, Saving
+from .saving import Logbook, Options, Saving
 from .training.capture.live import LiveState
 from .training.data import randomness
 from .training.data.counting import counted_in
@@ -69,6 +69,7 @@ class Course:
         self.tracking = Tracking()
         self.tracking.before_step = self._before_step
         self.loops = Loops(self)
+        self.logbook = Logbook(self.loops, lambda: self.saving)
         self.leaving = Leaving(name, self.loops, saving=lambda: self.saving, save=self._save_here)
         self._remarks = Remarks(name)
         self._forgotten = Forgotten(self.tracking.things, self._remarks.say)
@@ -80,6 +81,7 @@ class Course:
 
     def begin(self, *, takeover: bool = False) -> None:
         """A session begins."""
+        self.logbook.forget()
         self.is_closed = True
         self.saving = Saving(
             self._root,
@@ -285,6 +287,8 @@ class Course:
             self._reach(savable=True, pauses=False, loop_ended=True)
 
     def _reach(self, *, savable: bool, pauses: bool, loop_ended: bool) -> None:
+        if self.logbook.waits and self.saving.is_due(self.loops.cursor.step):
+            self.logbook.read()  # the step ends where its numbers are there, and not while it is being saved
         before, self._clock = self._clock, time.perf_counter()
         self.loop_seconds += self._clock - before
         self._let_go_of_restored()
@@ -325,6 +329,7 @@ class Course:
     def _save_if_due(self, *, whole: bool, step_follows: bool) -> None:
         self.saving.make_way()
         if self.saving.is_due(self.loops.cursor.step) and (whole or self.tracking.is_whole()):
+            self.logbook.read()
             self.saving.save(self._parts(), self.loops.cursor.position(), step_follows=step_follows)
             self._remarks.reshaped(self.tracking.reshaped, self.loops.cursor.step)
         self.saving.measured.pass_by()

@@ -7,7 +7,7 @@ the same code back to the boundary of the checkpoint and puts the state back for
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -210,16 +210,19 @@ class Run:
         if self._checked is not None:
             self._checked.append(values)
             return
-        if self._loops.on_the_way_back or self._loops.cursor.is_known():
-            return  # this code runs again; what it logged is in the history already
-        record = self._saving.journal.log(self._loops.current_step, values, epoch=self._loops.cursor.epoch)
-        self._saving.replay.observe(record)
-        self._saving.curve.observe(record.step, record.values)
-        if self._saving.measured.note(values, step=self._loops.cursor.step, in_step=self._loops.in_step):
-            self._saving.ask(None)
+        self._course.logbook.log(values)
+
+    def _log_soon(self, values: Callable[[], Mapping[str, float]]) -> None:
+        """Log what this returns when it is there, as numbers of the step that is under way now."""
+        self._refuse_if_finished()
+        if self._checked is None:
+            self._course.logbook.announce(values)
+        else:
+            self.log(**values())
 
     def history(self) -> tuple[Record, ...]:
         """Everything that was logged by this run, in all its sessions, without what lost steps had logged."""
+        self._course.logbook.read()
         found = history(self._root / "journal", self._saving.found.mark, live=self._saving.journal)
         for flaw in found.flaws:
             warn(flaw)
@@ -289,6 +292,7 @@ class Run:
             return
         self._loops.cursor.put_down()
         try:
+            self._course.logbook.read()
             if self._course.moved and self._loops.between_steps:
                 self.save()
             how, why = self._how_it_ends(timeout)

@@ -98,6 +98,7 @@ DOORS = (
     Door("sklearn", "demo", "the digits data set ships with it, so the demo needs no download"),
     Door("keras", "frameworks.keras", "the adapter of its `fit`; imported when a model of Keras is attached"),
     Door("tensorflow", "frameworks.keras.tracing", "imported where Keras runs on it"),
+    Door("jax", "frameworks.keras.supplies", "it says what it runs on", lazily=True),
     Door("torch", "frameworks.keras", "the loaders of Keras's torch back end"),
     Door("numpy", "frameworks.keras", "what callbacks keep are arrays"),
     Door("tensorflow", "training.tensorflow", "imported when an object of TensorFlow is tracked or iterated"),

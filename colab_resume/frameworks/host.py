@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Protocol, TypeVar
 
 from ..training.loops import Loops
@@ -29,3 +29,5 @@ class Host(Protocol):
     def batches(self, loader: Iterable[T]) -> Iterable[T]: ...
 
     def log(self, **metrics: Any) -> None: ...
+
+    def _log_soon(self, values: Callable[[], Mapping[str, float]]) -> None: ...

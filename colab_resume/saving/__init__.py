@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from .logbook import Logbook
 from .looking import status_of
 from .options import Options
 from .parting import Parting, part
 from .session import Saving
 
-__all__ = ["Options", "Parting", "Saving", "part", "status_of"]
+__all__ = ["Logbook", "Options", "Parting", "Saving", "part", "status_of"]

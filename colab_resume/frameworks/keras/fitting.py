@@ -28,7 +28,8 @@ from .best_files import best_file_of
 from .boards import board_of
 from .callbacks import Memories, lean
 from .feeding import Feed, feed_for
-from .steps import Ends, Steps, announced, guided
+from .logged import logged
+from .steps import Steps, announced, guided
 
 __all__ = ["Fitting"]
 
@@ -153,8 +154,12 @@ class Fitting(Stepping):
         steps = Steps(loops, name, asked.epochs, feed)
         self._now = now
         try:
-            with guided(self._model, feed), announced(self._optimizer, self.before_step):
-                self._fit(**_arguments(asked, feed, [steps, *asked.callbacks, Ends(self._run, steps)], steps.turns))
+            with (
+                guided(self._model, feed),
+                announced(self._optimizer, self.before_step),
+                logged(self._model, self._run, steps, asked.callbacks) as last,
+            ):
+                self._fit(**_arguments(asked, feed, [steps, *asked.callbacks, last], steps.turns))
             self._over = [{**fit, "callbacks": lean(fit["callbacks"])} for fit in self._over]
             self._over.append({"turns": steps.turns, "asked": asked.epochs, **now.state()})
             self._now = None

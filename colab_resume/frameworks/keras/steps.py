@@ -1,13 +1,12 @@
 """How a `fit` of Keras tells the run where it is, without noticing.
 
-The first of all callbacks begins the epochs; the last one logs, when all others are done. The iterator by which Keras
+The first of all callbacks begins the epochs. The iterator by which Keras
 counts its steps is led past those that were done before a restart: callbacks see the numbers they would have seen.
 """
 
 from __future__ import annotations
 
-import numbers
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from typing import Any
@@ -16,10 +15,9 @@ from keras import backend
 from keras.callbacks import Callback
 
 from ...training.loops import Loops
-from ..host import Host
 from .feeding import Feed
 
-__all__ = ["Ends", "Steps", "announced", "guided"]
+__all__ = ["Steps", "announced", "guided"]
 
 _END = object()
 
@@ -53,24 +51,6 @@ class Steps(Callback):  # type: ignore[misc]
         """Whatever is open is left early; if nothing is, nothing happens."""
         self._feed.leave()
         self._turns.close()  # type: ignore[attr-defined]
-
-
-class Ends(Callback):  # type: ignore[misc]
-    """Logs what Keras measures; the last callback."""
-
-    def __init__(self, run: Host, steps: Steps) -> None:
-        super().__init__()
-        self._run = run
-        self._steps = steps
-
-    def on_train_batch_end(self, _batch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """A step is done."""
-        self._run.log(**_numbers(logs))
-
-    def on_epoch_end(self, _epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """All other callbacks have done what they do at the end of an epoch."""
-        self._steps.epoch_ends()
-        self._run.log(**_numbers(logs))
 
 
 @contextmanager
@@ -156,7 +136,3 @@ class _Guide:
 
         trace(self._model.train_function, batch)
         self._is_traced = True
-
-
-def _numbers(logs: Mapping[str, Any] | None) -> dict[str, float]:
-    return {str(name): float(value) for name, value in (logs or {}).items() if isinstance(value, numbers.Real)}

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from keras import backend, tree
 from keras.src.backend import convert_to_tensor
@@ -205,4 +206,13 @@ def _on_the_device(batch: Any) -> Any:
 def _tensor(part: Any) -> Any:
     if isinstance(part, torch.Tensor) and backend.backend() != "torch":
         part = part.numpy()
-    return convert_to_tensor(part)
+    return part if isinstance(part, np.ndarray) and _takes_arrays() else convert_to_tensor(part)
+
+
+def _takes_arrays() -> bool:
+    """On JAX's CPU Keras hands arrays to the step as they are, where they need not be copied."""
+    if backend.backend() != "jax":
+        return False
+    import jax
+
+    return str(jax.default_backend()) == "cpu"

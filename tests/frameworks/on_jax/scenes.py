@@ -10,6 +10,7 @@ from unittest import mock
 
 os.environ["KERAS_BACKEND"] = "jax"  # before anything imports Keras
 
+import jax
 import keras
 import numpy as np
 from frameworks import keras_scenes
@@ -65,6 +66,73 @@ def looked_at(scene: Scene) -> dict[str, Any]:
     return scene.end(model, seen[-1])
 
 
+class Shifted(keras.utils.PyDataset):
+    """Batches moved by numpy's generator; `looks` is called when one is asked for."""
+
+    looks: Callable[[], Any] = staticmethod(lambda: None)
+
+    def __len__(self) -> int:
+        return 6
+
+    def __getitem__(self, number: int) -> Any:
+        self.looks()
+        return X[number * 7 : number * 7 + 7] + np.float32(np.random.normal()), Y[number * 7 : number * 7 + 7]
+
+
+class Begins(keras.callbacks.Callback):
+    """A callback that asks for no numbers of steps."""
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__()
+        self._at = scene.at
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        self._at("begin")
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self._at("epoch")
+
+
+def ahead(scene: Scene) -> dict[str, Any]:
+    """Nobody but the bar reads a step's numbers."""
+    scene.setup()
+    model = scene.model()
+    for epochs in (2, 1):
+        model.fit(Shifted(), epochs=epochs, verbose=1, callbacks=[Begins(scene)])
+        scene.histories.append(model.history.history)
+    return scene.end(model)
+
+
+class Slow(keras.Model):
+    """Its step takes some tenths of a second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dense = layers.Dense(1)
+
+    def call(self, x: Any) -> Any:
+        busy = jax.lax.fori_loop(0, 400, lambda _, found: jax.numpy.tanh(found @ found), jax.numpy.eye(300))
+        return self.dense(x) + busy[0, 0]
+
+
+def not_waited_for(scene: Scene) -> dict[str, Any]:
+    """Whether the step is still under way when the next batch is made."""
+    run = scene.setup()
+    model = run.attach(Slow())
+    model.compile("sgd", "mse")
+    computes = []
+
+    def look() -> None:
+        if state := getattr(model, "_jax_state", None):
+            computes.append(not state["trainable_variables"][0].is_ready())
+
+    data = Shifted()
+    data.looks = look
+    model.fit(data, shuffle=False, verbose=0)
+    run.finish()
+    return {"computes": computes}
+
+
 def on_a_gpu(scene: Scene) -> dict[str, Any]:
     """Keras takes this for a GPU, and there it would draw one batch ahead of the one that it trains on."""
     with mock.patch("jax.default_backend", return_value="gpu"):
@@ -89,6 +157,8 @@ def tell(name: str, *, store: str, remote: str, death: list[Any] | None = None, 
     own: tuple[Callable[[Scene], dict[str, Any]], ...] = (
         own_model,
         looked_at,
+        ahead,
+        not_waited_for,
         on_a_gpu,
         on_several_devices,
         keras_scenes.held,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         ("parts_of_the_data", [["end", 7], ["begin", 16]]),
         ("own_model", [["end", 7], ["train end", 12], ["begin", 15]]),
         ("looked_at", [["end", 4], ["begin", 8]]),
+        ("ahead", [["begin", 4], ["begin", 9], ["epoch", 12], ["begin", 14]]),
     ],
 )
 def test_a_fit_that_is_killed_ends_like_one_that_never_was(fit: str, deaths: list[Any], story: Story) -> None:
@@ -49,3 +50,10 @@ def test_a_model_that_is_spread_over_devices_is_refused(story: Story) -> None:
     status, found = story.live("on_several_devices")
     assert status == 0, story.why()
     assert "keras.distribution" in found["said"]
+
+
+def test_the_next_batch_is_made_while_a_step_computes(story: Story) -> None:
+    """As Keras does it without a run; for that nobody may wait for the step's numbers."""
+    status, found = story.live("not_waited_for", every=1000)
+    assert status == 0, story.why()
+    assert found["computes"] == [True] * 5
