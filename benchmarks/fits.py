@@ -18,7 +18,7 @@ import colab_resume
 
 from .ways import LeftOut
 
-__all__ = ["FITS", "Fit", "Passes", "trainer_of"]
+__all__ = ["FITS", "Clock", "Fit", "Passes", "trainer_of"]
 
 
 class Passes(NamedTuple):
@@ -33,10 +33,10 @@ Fit = Callable[[torch.nn.Module, torch.Tensor, int, Path, "colab_resume.Run | No
 passes of each step."""
 
 _LOGGED = 10
-"""A number is logged every so many steps; transformers' default is 500, and Keras has none."""
+"""A number is logged every so many steps; transformers' default is 500."""
 
 
-class _Clock:
+class Clock:
     """Notes the passes of a training."""
 
     def __init__(self) -> None:
@@ -50,11 +50,14 @@ class _Clock:
     @contextmanager
     def ends_at(self, last: torch.Tensor) -> Iterator[None]:
         """This is the parameter whose gradient is made last."""
-        handle = last.register_post_accumulate_grad_hook(self._end)
-        yield
-        handle.remove()
+        handle = last.register_post_accumulate_grad_hook(self.end)
+        try:
+            yield
+        finally:
+            handle.remove()
 
-    def _end(self, _: torch.Tensor) -> None:
+    def end(self, _: object = None) -> None:
+        """The last gradient is there."""
         self.passes.append(Passes(self._begin, time.perf_counter()))
 
 
@@ -114,49 +117,10 @@ def _transformers(
     model: torch.nn.Module, rows: torch.Tensor, steps: int, folder: Path, run: colab_resume.Run | None
 ) -> Sequence[Passes]:
     """By the `Trainer`, which logs every ten steps."""
-    clock = _Clock()
+    clock = Clock()
     trainer = trainer_of(model, rows, steps, folder, begin=clock.begin)
     with redirect_stdout(StringIO()), clock.ends_at(next(model.parameters())):
         (run.attach(trainer) if run else trainer).train()
-    return clock.passes
-
-
-def _keras(
-    model: torch.nn.Module, rows: torch.Tensor, steps: int, _folder: Path, run: colab_resume.Run | None
-) -> Sequence[Passes]:
-    """By Keras's `fit` on torch. Its numbers are read in each step, as its bar does it that everybody sees."""
-    os.environ.setdefault("KERAS_BACKEND", "torch")
-    try:
-        import keras
-    except ImportError as error:
-        raise LeftOut(str(error)) from error
-    if keras.backend.backend() != "torch":
-        raise LeftOut(f"Keras runs on {keras.backend.backend()}, not on torch")
-
-    class Batches(keras.utils.PyDataset):
-        """The same rows in each step, handed out whole."""
-
-        def __len__(self) -> int:
-            return steps
-
-        def __getitem__(self, index: int) -> Any:
-            return rows, rows
-
-    class Timed(keras.Sequential):
-        """Says when forward begins."""
-
-        def train_step(self, data: Any) -> Any:
-            clock.begin()
-            return super().train_step(data)
-
-    clock = _Clock()
-    widths = [layer.out_features for layer in model if isinstance(layer, torch.nn.Linear)]
-    made = Timed([keras.Input(rows.shape[1:]), *(keras.layers.Dense(width, "relu") for width in widths)])
-    made.compile("adam", "mse")
-    reading = keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_, **__: None)
-    first = made.trainable_weights[0].value
-    with redirect_stdout(StringIO()), clock.ends_at(first):
-        (run.attach(made) if run else made).fit(Batches(), epochs=1, verbose=0, shuffle=False, callbacks=[reading])
     return clock.passes
 
 
@@ -186,7 +150,7 @@ def _lightning(
         def configure_optimizers(self) -> torch.optim.Optimizer:
             return torch.optim.AdamW(self.parameters(), lr=1e-4)
 
-    clock = _Clock()
+    clock = Clock()
     loader: torch.utils.data.DataLoader[Any] = torch.utils.data.DataLoader(_Rows(rows, steps))
     quiet = {"enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
     with warnings.catch_warnings(), clock.ends_at(next(model.parameters())):
@@ -198,4 +162,4 @@ def _lightning(
     return clock.passes
 
 
-FITS = {"transformers Trainer": _transformers, "Lightning Trainer": _lightning, "Keras fit, on torch": _keras}
+FITS = {"transformers Trainer": _transformers, "Lightning Trainer": _lightning}

@@ -3,71 +3,35 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from functools import partial
-from itertools import count, pairwise
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
-from statistics import fmean, median
+from statistics import fmean
 from typing import Any
 
 import torch
 
-import colab_resume
-
+from .beside import BARE, COMPUTE, LEFT_OUT, TIMES, Pair, Step, numbered, pairs_of
 from .findings import Findings, Goal, Row, Sample, ratios
-from .fits import FITS, Fit, Passes, trainer_of
+from .fits import FITS, Fit, trainer_of
+from .keras_saves import BACK_ENDS, keras_process
 from .settings import Settings
 from .training import Training
 from .ways import HUGGINGFACE, OURS, LeftOut, new_run
 
 __all__ = ["fits", "measure_following"]
 
-_STEP_SECONDS = 0.05
 _GOAL = 1.01
 _TIMES = 6
-_COMPUTING_TIMES = 20  # a machine changes from one stretch to the next by more than what is looked for
-_LEFT_OUT = 10  # steps in which the first checkpoint is still being written
-_STEPS, _BARE_STEPS = 20, 200
 _ENTRIES = 10_000
 _SAVES = 20
 
-_COMPUTE, _BARE = "steps that compute", "steps of next to nothing"
 _QUOTIENT = "with ÷ without"
-
-
-@dataclass(frozen=True)
-class _Step:
-    """Seconds: from the passes of one step to those of the next; of these, between the passes."""
-
-    whole: float
-    between: float
-
-    @classmethod
-    def average(cls, steps: Sequence[Passes]) -> _Step:
-        """With all that happens in some of them only."""
-        return cls._of(steps, fmean)
-
-    @classmethod
-    def usual(cls, steps: Sequence[Passes]) -> _Step:
-        """A step in which others had the machine tells nothing."""
-        return cls._of(steps, median)
-
-    @classmethod
-    def _of(cls, steps: Sequence[Passes], middle: Callable[[Iterable[float]], float]) -> _Step:
-        pairs = list(pairwise(steps))
-        whole = middle(after.begin - before.begin for before, after in pairs)
-        return cls(whole, middle(after.begin - before.end for before, after in pairs))
-
-
-_Stretch = Callable[[Path, "colab_resume.Run | None"], Sequence[Passes]]
-
-_numbers = count()
 
 
 def fits(settings: Settings) -> int:
     """How many pairs of stretches will be timed, and how often saves."""
-    return (len(FITS) * (_TIMES + _COMPUTING_TIMES) + _TIMES) * settings.rounds
+    return ((len(FITS) + len(BACK_ENDS)) * sum(TIMES.values()) + _TIMES) * settings.rounds
 
 
 def measure_following(settings: Settings, folder: Path, tick: Callable[[], object]) -> Findings:
@@ -76,57 +40,40 @@ def measure_following(settings: Settings, folder: Path, tick: Callable[[], objec
     rows: list[Row] = []
     goals: list[Goal] = []
     notes: list[str] = []
-    for name, fit in FITS.items():
+    for name, pairs_of_kind in _loops(settings, folder, tick).items():
         try:
-            stretches = {_COMPUTE: _computing(fit, folder), _BARE: _bare(fit)}
+            found = {kind: pairs_of_kind(kind) for kind in (COMPUTE, BARE)}
         except LeftOut as why:
             notes.append(f"{name} was left out: {why}.")
             continue
-        for kind, stretch in stretches.items():
-            pairs = []
-            for number in range((_COMPUTING_TIMES if kind == _COMPUTE else _TIMES) * settings.rounds):
-                of_steps = _Step.usual if kind == _COMPUTE else _Step.average
-                pairs.append(_pair(stretch, folder, of_steps, attached_first=number % 2 == 0))
-                tick()
-            rows.append(_row(kind, name, pairs))
+        rows += [_row(kind, name, pairs) for kind, pairs in found.items()]
         measured = rows[-2].values[_QUOTIENT].median
         goals.append(Goal.at_most(_GOAL, measured, f"{name}: a step with a run, ÷ one without"))
-    rows.sort(key=lambda row: (_COMPUTE, _BARE).index(row.group))
+    rows.sort(key=lambda row: (COMPUTE, BARE).index(row.group))
     return Findings(rows=[*rows, *_saves(settings, folder, tick)], goals=goals, notes=notes)
 
 
-def _computing(fit: Fit, folder: Path) -> _Stretch:
-    """Steps of about 50 ms."""
-    training = Training.of_megabytes(10)
-    items = 500
-    for _ in range(2):
-        batch = torch.randn(items, training.width)
-        took = _Step.usual(fit(training.model, batch, _LEFT_OUT, folder / str(next(_numbers)), None)).whole
-        items = max(1, round(items * _STEP_SECONDS / took))
-    return partial(fit, training.model, torch.randn(items, training.width), _LEFT_OUT + _STEPS)
+def _loops(settings: Settings, folder: Path, tick: Callable[[], object]) -> dict[str, Callable[[str], list[Pair]]]:
+    """By the loop's name what measures its steps of one kind."""
+
+    def here(fit: Fit) -> Callable[[str], list[Pair]]:
+        return lambda kind: pairs_of(kind, fit, TIMES[kind] * settings.rounds, folder, tick)
+
+    def in_a_process(back_end: str) -> Callable[[str], list[Pair]]:
+        def measured(kind: str) -> list[Pair]:
+            times = TIMES[kind] * settings.rounds
+            found = keras_process("keras_steps", back_end, kind, times, numbered(folder))
+            for _ in range(times):
+                tick()
+            return [(Step(**plain), Step(**ours)) for plain, ours in found]
+
+        return measured
+
+    keras = {f"Keras fit, on {name}": in_a_process(back_end) for name, back_end in BACK_ENDS.items()}
+    return {**{name: here(fit) for name, fit in FITS.items()}, **keras}
 
 
-def _bare(fit: Fit) -> _Stretch:
-    """Steps that do next to nothing but what the framework does around them."""
-    training = Training.of_tensors(2)
-    return partial(fit, training.model, torch.randn(1, training.width), _LEFT_OUT + _BARE_STEPS)
-
-
-def _pair(
-    stretch: _Stretch, folder: Path, of_steps: Callable[[Sequence[Passes]], _Step], *, attached_first: bool
-) -> tuple[_Step, _Step]:
-    """What a step takes without a run, and with one."""
-    found = {}
-    for attached in (attached_first, not attached_first):
-        here = folder / str(next(_numbers))
-        run = new_run(here / "store") if attached else None
-        found[attached] = of_steps(stretch(here, run)[_LEFT_OUT:])
-        if run is not None:
-            run.finish()
-    return found[False], found[True]
-
-
-def _row(group: str, name: str, pairs: Sequence[tuple[_Step, _Step]]) -> Row:
+def _row(group: str, name: str, pairs: Sequence[Pair]) -> Row:
     added = [ours.between - plain.between for plain, ours in pairs]
     values = {
         "a step without, ms": Sample.of(1e3 * plain.whole for plain, _ in pairs),
@@ -143,7 +90,7 @@ def _saves(settings: Settings, folder: Path, tick: Callable[[], object]) -> list
     theirs: list[float] = []
     for _ in range(_TIMES * settings.rounds):
         try:
-            mine, its = _save(folder / str(next(_numbers)))
+            mine, its = _save(numbered(folder))
         except LeftOut:
             return []
         ours.append(mine)
@@ -174,12 +121,12 @@ def _save(folder: Path) -> tuple[float, float]:
 
         def on_step_end(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
             run._saving.writer.wait(None)
-            if state.global_step > _LEFT_OUT:
+            if state.global_step > LEFT_OUT:
                 stalls.append(run.status().stall_seconds)
             run.save()
 
     tiny = Training.of_tensors(2)
-    trainer = trainer_of(tiny.model, torch.randn(1, tiny.width), _LEFT_OUT + _SAVES, folder)
+    trainer = trainer_of(tiny.model, torch.randn(1, tiny.width), LEFT_OUT + _SAVES, folder)
     stalls: list[float] = []
     trainer.add_callback(Saving())
     run = new_run(folder / "store")

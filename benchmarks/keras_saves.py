@@ -13,9 +13,9 @@ from .process import answer_of
 from .settings import Settings
 from .ways import OURS, LeftOut
 
-__all__ = ["keras_fits", "measure_keras"]
+__all__ = ["BACK_ENDS", "keras_fits", "keras_process", "measure_keras"]
 
-_BACK_ENDS = {"TensorFlow": "tensorflow", "JAX": "jax", "torch": "torch"}
+BACK_ENDS = {"TensorFlow": "tensorflow", "JAX": "jax", "torch": "torch"}
 _MOST_MEGABYTES = 200
 _EVERY, _SAVES = 10, 4
 _TIMES = 3
@@ -25,14 +25,14 @@ _COSTS = "costs, ms"
 
 def keras_fits(_settings: Settings) -> int:
     """How many processes will be started."""
-    return len(_BACK_ENDS)
+    return len(BACK_ENDS)
 
 
 def measure_keras(settings: Settings, folder: Path, tick: Callable[[], object]) -> Findings:
     """Start them one after the other; `tick` is called after each."""
     rows: list[Row] = []
     notes: list[str] = []
-    for name, back_end in _BACK_ENDS.items():
+    for name, back_end in BACK_ENDS.items():
         try:
             found = _fits(back_end, settings, folder / back_end)
         except LeftOut as why:
@@ -45,14 +45,19 @@ def measure_keras(settings: Settings, folder: Path, tick: Callable[[], object]) 
     return Findings(rows=rows, notes=notes)
 
 
-def _fits(back_end: str, settings: Settings, folder: Path) -> dict[str, Any]:
+def keras_process(module: str, back_end: str, *arguments: object) -> Any:
+    """What this module of the benchmarks has found with Keras on this back end, in a process of its own."""
     beside = Path(sys.prefix, back_end)  # where `make` puts what the other packages must not see
     if back_end != "torch" and not beside.is_dir():
         raise LeftOut(f"{beside.name} is not installed")
     paths = [str(beside), os.environ.get("PYTHONPATH", "")]
     environment = {"KERAS_BACKEND": back_end, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    return answer_of(module, *arguments, environment=environment)
+
+
+def _fits(back_end: str, settings: Settings, folder: Path) -> dict[str, Any]:
     megabytes, times = min(settings.megabytes, _MOST_MEGABYTES), _TIMES * settings.rounds
-    found: dict[str, Any] = answer_of("keras_fit", megabytes, _EVERY, _SAVES, times, folder, environment=environment)
+    found: dict[str, Any] = keras_process("keras_fit", back_end, megabytes, _EVERY, _SAVES, times, folder)
     return found
 
 

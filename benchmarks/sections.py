@@ -115,12 +115,14 @@ it only where loading is the bottleneck, as it is here."""
 _FOLLOWING = """\
 A training whose loop a framework owns, with `run.attach` and without it, in stretches that follow each other, in an
 order that changes. Nothing is due to be saved, so this is what it costs to go along; the first steps of a stretch, in
-which the first checkpoint is written, are left out. Both Trainers log every ten steps, Keras in each. What goes
-along does so between the passes (forward and backward) of one step and those of the next: so what is *added* is by how
-much that time is longer, and whatever makes the passes of a shared machine longer or shorter is not in it. Of steps
-that compute each stretch gives its median; of steps of next to nothing the average, with all that happens in some of
-them only. The latter tell what is added where all that is needed lies in the caches, which is less than beside a step
-that fills them. A save stands beside what the Trainer itself takes to write its own books, which is a part of
+which the first checkpoint is written, are left out. Both Trainers log every ten steps; Keras's numbers are read in
+each, as its bar does it. What goes along does so between the passes of one step (forward and backward; with Keras on
+TensorFlow and JAX all that is compiled into one function) and those of the next: so what is *added* is by how much that
+time is longer, and whatever makes the passes of a shared machine longer or shorter is not in it. Batches are tensors of
+the back end: arrays are turned into them in a thread of TensorFlow's where there is no run, and between steps with one.
+Of steps that compute each stretch gives its median; of steps of next to nothing the average, with all that happens in
+some of them only. The latter tell what is added where all that is needed lies in the caches, which is less than beside
+a step that fills them. A save stands beside what the Trainer itself takes to write its own books, which is a part of
 what its checkpoint takes."""
 
 _KERAS = """\
