@@ -7,7 +7,7 @@ the same code back to the boundary of the checkpoint and puts the state back for
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -212,11 +212,11 @@ class Run:
             return
         self._course.logbook.log(values)
 
-    def _log_soon(self, values: Callable[[], Mapping[str, float]]) -> None:
-        """Log what this returns when it is there, as numbers of the step that is under way now."""
+    def _log_soon(self, names: Collection[str], values: Callable[[], Mapping[str, float]]) -> None:
+        """Log what `values` returns under these names when it is there, as numbers of the step that is under way."""
         self._refuse_if_finished()
         if self._checked is None:
-            self._course.logbook.announce(values)
+            self._course.logbook.announce(names, values)
         else:
             self.log(**values())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Any, Protocol, TypeVar
 
 from ..training.loops import Loops
@@ -30,4 +30,4 @@ class Host(Protocol):
 
     def log(self, **metrics: Any) -> None: ...
 
-    def _log_soon(self, values: Callable[[], Mapping[str, float]]) -> None: ...
+    def _log_soon(self, names: Collection[str], values: Callable[[], Mapping[str, float]]) -> None: ...

@@ -7,7 +7,7 @@ for them in each step, and no checkpoint is without the numbers of its own step.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from ..training.journal import Scalar
@@ -43,12 +43,14 @@ class Logbook:
         if (moment := self._now()) is not None:
             self._note(moment, values)
 
-    def announce(self, values: Callable[[], Values]) -> None:
-        """The same, of what `values` will return; it may wait for that. What rates a checkpoint is read at once."""
+    def announce(self, names: Collection[str], values: Callable[[], Values]) -> None:
+        """The same, of what `values` will return under these names; it may wait for that. A number that rates
+        checkpoints is read at once."""
         self.read()
         if (moment := self._now()) is not None:
             self._announced = moment, values
-            if self._saving().measured.best is not None:
+            best = self._saving().measured.best
+            if best is not None and best.metric in names:
                 self.read()
 
     @property

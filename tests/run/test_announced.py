@@ -41,7 +41,7 @@ def test_they_are_read_with_the_next_ones_and_before_their_step_is_saved(run: co
     for step in run.steps(5):
         seen.append(list(numbers.read))
         run._saving.writer.wait(None)  # while a checkpoint is being written none is due
-        run._log_soon(numbers.of(step + 1))
+        run._log_soon({"loss"}, numbers.of(step + 1))
     assert seen == [[], [], [1], [1, 2, 3], [1, 2, 3]]
     assert numbers.read == [1, 2, 3, 4, 5]
     run.finish()
@@ -52,7 +52,7 @@ def test_what_is_logged_meanwhile_comes_after_them(run: colab_resume.Run) -> Non
     """The history has the order in which things were said."""
     numbers = Reading()
     for step in run.steps(2):
-        run._log_soon(numbers.of(step + 1))
+        run._log_soon({"loss"}, numbers.of(step + 1))
         run.log(loss=0.5)
     run.finish()
     assert _logged(run) == [(1, 1.0), (1, 0.5), (2, 2.0), (2, 0.5)]
@@ -61,7 +61,7 @@ def test_what_is_logged_meanwhile_comes_after_them(run: colab_resume.Run) -> Non
 def test_whoever_asks_for_the_history_gets_them(run: colab_resume.Run) -> None:
     """In the middle of the step."""
     for step in run.steps(2):
-        run._log_soon(Reading().of(step + 1))
+        run._log_soon({"loss"}, Reading().of(step + 1))
         assert _logged(run)[-1] == (step + 1, step + 1.0)
     run.finish()
 
@@ -69,10 +69,12 @@ def test_whoever_asks_for_the_history_gets_them(run: colab_resume.Run) -> None:
 def test_what_rates_checkpoints_is_read_at_once(run: colab_resume.Run) -> None:
     """Else the better one would be known only when its state is gone."""
     run.best("loss", "min")
-    numbers = Reading()
+    numbers, others = Reading(), Reading()
     for step in run.steps(2):
-        run._log_soon(numbers.of(step + 1))
+        run._log_soon({"loss"}, numbers.of(step + 1))
         assert numbers.read == list(range(1, step + 2))
+        run._log_soon({"speed"}, others.of(step + 1))
+        assert len(others.read) == step
     run.finish()
 
 
@@ -86,7 +88,7 @@ def test_an_interrupt_while_they_are_read_loses_none(run: colab_resume.Run) -> N
         return {"loss": 7.0}
 
     for _ in run.steps(1):
-        run._log_soon(read)
+        run._log_soon({"loss"}, read)
         with pytest.raises(KeyboardInterrupt):
             run.history()
     run.finish()
@@ -100,7 +102,7 @@ def test_numbers_that_cannot_be_read_are_told_once(run: colab_resume.Run) -> Non
         raise RuntimeError("the device is gone")
 
     for _ in run.steps(1):
-        run._log_soon(read)
+        run._log_soon({"loss"}, read)
         with pytest.raises(RuntimeError, match="the device is gone"):
             run.history()
     run.finish()

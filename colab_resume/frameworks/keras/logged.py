@@ -74,10 +74,15 @@ def _heard(train: Any, run: Host) -> Any:
     @wraps(train)
     def step(*args: Any) -> Any:
         logs, state = train(*args)
-        run._log_soon(lambda: _numbers(pythonify_logs(logs)))
+        run._log_soon(set(_names(logs)), lambda: _numbers(pythonify_logs(logs)))
         return logs, state
 
     return step
+
+
+def _names(logs: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in logs.items():
+        yield from _names(value) if isinstance(value, dict) else (name,)
 
 
 def _numbers(logs: Mapping[str, Any] | None) -> dict[str, float]:
