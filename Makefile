@@ -75,7 +75,7 @@ $(BIN)/python:
 	@touch $@
 
 # The test extra contains the demo and the docs extra.
-.venv/.test-ready: $(BIN)/python pyproject.toml constraints.txt .venv/.torchvision-ready .venv/.colab-ready .venv/.notebook6-ready .venv/.tensorflow-ready .venv/.jax-ready .venv/.skorch-ready
+.venv/.test-ready: $(BIN)/python pyproject.toml constraints.txt .venv/.torchvision-ready .venv/.colab-ready .venv/.notebook6-ready .venv/.tensorflow-ready .venv/.jax-ready .venv/.others-ready
 	$(INSTALL) --editable ".[test]"
 	@touch $@ .venv/.demo-ready .venv/.docs-ready
 
@@ -106,5 +106,5 @@ $(eval $(call BESIDE,notebook6,tests/display/notebook6.txt,))
 # Large, and for processes of their own. What they share with the others (numpy, Keras, h5py) they find among them.
 $(eval $(call BESIDE,tensorflow,tests/frameworks/tensorflow.txt,--no-deps))
 $(eval $(call BESIDE,jax,tests/frameworks/jax.txt,--no-deps))
-# It needs tabulate; where that can be imported torch does so at exit, and a process that was interrupted ends otherwise.
-$(eval $(call BESIDE,skorch,tests/folders/skorch.txt,--no-deps))
+# They need tabulate; where that can be imported torch does so at exit, and a process that was interrupted ends otherwise.
+$(eval $(call BESIDE,others,tests/folders/others.txt,--no-deps))

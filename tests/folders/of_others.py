@@ -1,4 +1,4 @@
-"""Trainings of frameworks that write their checkpoints themselves, as their manuals do it: Ignite and skorch.
+"""Trainings of frameworks that write their checkpoints themselves, as their manuals do it: Ignite, skorch, detectron2.
 
 Without chance in them: what these frameworks keep is enough for that, so a training that goes on ends with the weights
 of one that was not killed if, and only if, the folder came back as it was.
@@ -16,7 +16,9 @@ from torch import nn
 
 __all__ = ["BESIDE", "TRAININGS"]
 
-BESIDE = Path(__file__).parents[2] / ".venv" / "skorch"
+BESIDE = Path(__file__).parents[2] / ".venv" / "others"
+"""Where those lie that would disturb the other packages."""
+
 _X = torch.linspace(-1, 1, 32 * 4).reshape(32, 4)
 _Y = _X.sum(1, keepdim=True).sin()
 
@@ -52,7 +54,7 @@ def ignite(folder: Path, epochs: int, saved: Saved) -> list[float]:
 
 
 def skorch(folder: Path, epochs: int, saved: Saved) -> list[float]:
-    """Its `Checkpoint` callback with `LoadInitState`. It lies beside the other packages."""
+    """Its `Checkpoint` callback with `LoadInitState`."""
     sys.path.append(str(BESIDE))
     from skorch import NeuralNetRegressor
     from skorch.callbacks import Callback, Checkpoint, LoadInitState
@@ -80,4 +82,26 @@ def skorch(folder: Path, epochs: int, saved: Saved) -> list[float]:
     return _weights(net.module_)
 
 
-TRAININGS: tuple[Callable[[Path, int, Saved], list[float]], ...] = (ignite, skorch)
+def detectron2(folder: Path, epochs: int, saved: Saved) -> list[float]:
+    """Its loop and its two checkpointers, which are fvcore's; it has no wheel to be tried with."""
+    sys.path.append(str(BESIDE))
+    from fvcore.common.checkpoint import Checkpointer, PeriodicCheckpointer
+
+    net = _net()
+    opt = torch.optim.Adam(net.parameters(), 1e-2)
+    schedule = torch.optim.lr_scheduler.StepLR(opt, 2)
+    folder.mkdir(parents=True, exist_ok=True)  # so does detectron2, before it makes anything else
+    checkpointer = Checkpointer(net, str(folder), optimizer=opt, scheduler=schedule)
+    first = checkpointer.resume_or_load("", resume=True).get("iteration", -1) + 1
+    periodic = PeriodicCheckpointer(checkpointer, period=1, max_iter=epochs, max_to_keep=2)
+    for iteration in range(first, epochs):
+        opt.zero_grad()
+        nn.functional.mse_loss(net(_X), _Y).backward()
+        opt.step()
+        schedule.step()
+        periodic.step(iteration)
+        saved(iteration + 1)
+    return _weights(net)
+
+
+TRAININGS: tuple[Callable[[Path, int, Saved], list[float]], ...] = (ignite, skorch, detectron2)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from folders.of_others import BESIDE, TRAININGS, skorch
+from folders.of_others import BESIDE, TRAININGS, ignite
 from vm import KILLED, die, live
 
 import colab_resume
@@ -38,8 +38,8 @@ def _life(training: Callable[..., Any], folder: Path, drive: Path, killed_after:
 @pytest.mark.parametrize("training", TRAININGS, ids=lambda training: training.__name__)
 def test_a_training_of_others_goes_on_from_its_own_checkpoint(training: Callable[..., Any], tmp_path: Path) -> None:
     """With the weights of one that was not killed, and without training an epoch again that was safe."""
-    if training is skorch and not BESIDE.is_dir():
-        pytest.skip(f"needs skorch in {BESIDE} (make .venv/.skorch-ready)")
+    if training is not ignite and not BESIDE.is_dir():
+        pytest.skip(f"needs {training.__name__} in {BESIDE} (make .venv/.others-ready)")
     _, undisturbed = live(lambda: training(tmp_path / "undisturbed", EPOCHS, lambda epoch: None))
     ends = []
     for vm, killed_after in (("first", 2), ("second", 4), ("third", None)):
