@@ -10,7 +10,6 @@ from __future__ import annotations
 import numbers
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import wraps
 from typing import Any
 
 from keras import backend
@@ -29,18 +28,42 @@ def logged(model: Any, run: Host, steps: Steps, others: Sequence[Any]) -> Iterat
     if not _goes_ahead(others):
         yield _Ends(run, steps)
         return
-    home, make = vars(model), model.make_train_function  # past Keras's own __setattr__
+    home, make, ear = vars(model), model.make_train_function, _Ear(model, run)
 
     def make_heard(*args: Any, **options: Any) -> None:
+        ear.take_off()
         make(*args, **options)
-        home["train_function"] = _heard(model.train_function, run)
+        ear.put_on()
 
     home["make_train_function"] = make_heard
     try:
         yield _EpochEnds(run, steps)
     finally:
         del home["make_train_function"]
-        home["train_function"] = getattr(model.train_function, "__wrapped__", model.train_function)
+        ear.take_off()
+
+
+class _Ear:
+    """Stands in the place of what trains a step, and hears what that measures."""
+
+    def __init__(self, model: Any, run: Host) -> None:
+        self._home = vars(model)  # past Keras's own __setattr__
+        self._run = run
+        self._train: Any = None
+
+    def put_on(self) -> None:
+        """The model has one now."""
+        self._train, self._home["train_function"] = self._home["train_function"], self
+
+    def take_off(self) -> None:
+        """Leave it as it was; but compiling the model has taken it away."""
+        if self._home["train_function"] is self:
+            self._home["train_function"] = self._train
+
+    def __call__(self, *args: Any) -> Any:
+        logs, state = self._train(*args)
+        self._run._log_soon(set(_names(logs)), lambda: _numbers(pythonify_logs(logs)))
+        return logs, state
 
 
 class _EpochEnds(Callback):  # type: ignore[misc]
@@ -68,16 +91,6 @@ class _Ends(_EpochEnds):
 def _goes_ahead(callbacks: Sequence[Any]) -> bool:
     """Whether Keras goes on with the next step before the numbers of this one are there."""
     return backend.backend() == "jax" and bool(getattr(CallbackList(callbacks), "_async_train", False))
-
-
-def _heard(train: Any, run: Host) -> Any:
-    @wraps(train)
-    def step(*args: Any) -> Any:
-        logs, state = train(*args)
-        run._log_soon(set(_names(logs)), lambda: _numbers(pythonify_logs(logs)))
-        return logs, state
-
-    return step
 
 
 def _names(logs: Mapping[str, Any]) -> Iterator[str]:

@@ -89,6 +89,9 @@ class Begins(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         self._at("begin")
 
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.model.make_train_function(force=bool(epoch))  # as is done after layers were frozen
+
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self._at("epoch")
 
