@@ -40,6 +40,51 @@ def test_a_loop_that_forgets_is_told_what(place: Place, caplog: pytest.LogCaptur
     assert "checkpoint: sched (StepLR), best (a number). A restart" in in_epochs
 
 
+class Proxy:
+    """Stands for something that is not there, as web frameworks' request and session do."""
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        raise RuntimeError("working outside of a request")
+
+
+def test_a_variable_that_cannot_be_looked_at_hides_no_other(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    """And does not stop the training."""
+    request, count = Proxy(), 0
+    run = place.setup()
+    for step in run.steps(4):
+        count += 1 + step
+        assert request is not None
+    assert ["count (a number)" in line for line in _told(caplog)] == [True]
+
+
+class Sealed:
+    """Tells its state, and nothing else."""
+
+    @property
+    def __dict__(self) -> dict[str, object]:  # type: ignore[override]
+        raise RuntimeError("sealed")
+
+    def state_dict(self) -> dict[str, object]:
+        return {}
+
+    def load_state_dict(self, state: dict[str, object]) -> None:
+        pass
+
+
+def test_that_nothing_could_be_looked_for_is_told_once(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    """A training that is not watched may be one that forgets."""
+    count = 0
+    run = place.setup()
+    run.track(sealed=Sealed())
+    for step in run.steps(4):
+        count += 1 + step
+    told = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    told_of_this = [line for line in told if "no checkpoint holds could not be looked for" in line]
+    assert len(told_of_this) == 1
+    assert "RuntimeError('sealed')" in told_of_this[0]
+
+
 def test_a_loop_that_keeps_all_is_told_nothing(place: Place, caplog: pytest.LogCaptureFixture) -> None:
     net = torch.nn.Linear(1, 1)
     opt = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)

@@ -51,7 +51,7 @@ def carried(frame: FrameType, body: Body) -> dict[str, Any]:
         level = {
             name: value
             for one in level.values()
-            if isinstance(one, FunctionType) and is_users_file(one.__code__.co_filename)
+            if type(one) is FunctionType and is_users_file(one.__code__.co_filename)
             for name, value in _variables(one)
             if name not in found and name not in body.makes
         }

@@ -62,14 +62,21 @@ class Forgotten:
             if is_tf_function(thing):
                 self._look_into(variable, thing)
                 continue
-            for name, value in () if variable in named else variables(variable, thing, covered):
-                mark = marks[name] = mark_of(value, covered)
+            for name, value, mark in () if variable in named else _marked(variable, thing, covered):
+                marks[name] = mark
                 if mark is not None and before.get(name) not in (None, mark) and name not in self._told:
                     changed[name] = value
         if changed:
             self._told |= changed.keys()
             self._tell(_in_words(changed))
         return marks
+
+    def could_not_look(self, error: Exception) -> None:
+        """Say so, once."""
+        what = "what the loop changes and no checkpoint holds could not be looked for"
+        if what not in self._told:
+            self._told.add(what)
+            self._tell(f"{what}: {error!r}")
 
     def _look_into(self, name: str, function: Any) -> None:
         """One of TensorFlow may hold random operations that no checkpoint reaches."""
@@ -95,11 +102,20 @@ class Watch:
         return not self._turns & (self._turns - 1)
 
     def look(self, frame: FrameType) -> None:
-        """Compare with the look before."""
+        """Compare with the look before; the training goes on whatever that meets."""
         try:
             self._marks = self._forgotten.compare(frame, self._marks)
-        except Exception:  # noqa: BLE001 - variables are of any kind; what cannot be looked at is trained with all the same
+        except Exception as error:  # noqa: BLE001 - variables are of any kind
             self._marks = {}
+            self._forgotten.could_not_look(error)
+
+
+def _marked(variable: str, thing: Any, covered: set[int]) -> list[tuple[str, Any, Hashable]]:
+    """What this variable holds, by name, with a mark for each; nothing if it cannot be looked at."""
+    try:
+        return [(name, value, mark_of(value, covered)) for name, value in variables(variable, thing, covered)]
+    except Exception:  # noqa: BLE001 - things are of any kind, and some answer to no question
+        return []
 
 
 def _covered(kept: Iterable[Any]) -> tuple[set[int], set[str]]:
