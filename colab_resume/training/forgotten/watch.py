@@ -46,6 +46,7 @@ class Forgotten:
         self._kept = kept
         self._tell = tell
         self._told: set[str] = set()
+        self._could_not_look = False
 
     def watch(self) -> Watch:
         """One pass of a loop begins."""
@@ -73,10 +74,9 @@ class Forgotten:
 
     def could_not_look(self, error: Exception) -> None:
         """Say so, once."""
-        what = "what the loop changes and no checkpoint holds could not be looked for"
-        if what not in self._told:
-            self._told.add(what)
-            self._tell(f"{what}: {error!r}")
+        if not self._could_not_look:
+            self._could_not_look = True
+            self._tell(f"what the loop changes and no checkpoint holds could not be looked for: {error!r}")
 
     def _look_into(self, name: str, function: Any) -> None:
         """One of TensorFlow may hold random operations that no checkpoint reaches."""
