@@ -36,9 +36,17 @@ help: ## this list
 demo: .venv/.demo-ready ## train, be killed, resume, and compare bit for bit, on this machine
 	$(BIN)/colab-resume demo
 
+# These fork a process for each life of a training. A fork takes longer the more its parent has imported, so they run by
+# themselves, where nothing large is: else each of their tests would take half as long again. 2 is Ctrl-C.
+FORKING := $(addprefix tests/,checking folders kills matrix reliability run sessions training)
+
 .PHONY: test
 test: check ## check, then every test
-	$(PYTEST)
+	failed=0; \
+	$(PYTEST) $(FORKING) || failed=$$?; \
+	[ $$failed -ne 2 ] || exit 2; \
+	$(PYTEST) $(FORKING:%=--ignore=%) || failed=$$?; \
+	exit $$failed
 
 .PHONY: quick
 quick: .venv/.test-ready ## the tests that are not slow, with fewer examples: about a minute
