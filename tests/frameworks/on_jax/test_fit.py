@@ -53,7 +53,7 @@ def test_a_model_that_is_spread_over_devices_is_refused(story: Story) -> None:
 
 
 def test_the_next_batch_is_made_while_a_step_computes(story: Story) -> None:
-    """As Keras does it without a run; for that nobody may wait for the step's numbers."""
+    """As the newest Keras and JAX do it without a run; for that nobody may wait for the step's numbers."""
     status, found = story.live("not_waited_for", every=1000)
     assert status == 0, story.why()
     assert found["computes"] == [True] * 5
