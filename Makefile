@@ -37,7 +37,7 @@ demo: .venv/.demo-ready ## train, be killed, resume, and compare bit for bit, on
 	$(BIN)/colab-resume demo
 
 # These fork a process for each life of a training. A fork takes longer the more its parent has imported, so they run by
-# themselves, where nothing large is: else each of their tests would take half as long again. 2 is Ctrl-C.
+# themselves, where nothing large is: among the others they took a sixth longer. 2 is what pytest says after Ctrl-C.
 FORKING := $(addprefix tests/,checking folders kills matrix reliability run sessions training)
 
 .PHONY: test
