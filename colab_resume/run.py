@@ -240,6 +240,7 @@ class Run:
         It is the state that the value was measured with. For that the loop waits while another checkpoint is being
         written, but not for a metric that is logged in nearly every step: then the best of those that are made anyway.
         """
+        self._course.logbook.read()
         self._course.best = Best(metric, mode)
 
     def check(self, step: Callable[..., Any], loader: Iterable[Any] | None = None, *, steps: int = 3) -> Report:

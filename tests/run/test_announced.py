@@ -78,6 +78,16 @@ def test_what_rates_checkpoints_is_read_at_once(run: colab_resume.Run) -> None:
     run.finish()
 
 
+def test_what_was_announced_before_rates_no_later_state(run: colab_resume.Run) -> None:
+    """From now on the metric rates checkpoints; the number of this step is logged by then."""
+    numbers = Reading()
+    for step in run.steps(1):
+        run._log_soon({"loss"}, numbers.of(step + 1))
+        run.best("loss", "min")
+        assert numbers.read == [1]
+    run.finish()
+
+
 def test_an_interrupt_while_they_are_read_loses_none(run: colab_resume.Run) -> None:
     """They are read again."""
     interrupts = iter([KeyboardInterrupt])
