@@ -26,6 +26,16 @@ LISTS = [[10], [11], [12], [13], [14]]
 LOADER = torch.utils.data.DataLoader(torch.arange(5), batch_size=1)
 
 
+@pytest.fixture(autouse=True)
+def young() -> Iterator[None]:
+    """What was made just now is looked for among the young; a full collection would make it old. One may come at any
+    allocation, and often does where all that was there before is frozen."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
 class HandsOn:
     """An iterator in python, such as prefetchers are."""
 
