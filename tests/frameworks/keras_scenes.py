@@ -24,7 +24,7 @@ from vm import die
 import colab_resume
 from colab_resume.frameworks.keras import variables
 
-__all__ = ["FITS", "Moment", "Scene", "held"]
+__all__ = ["FITS", "Begins", "Moment", "Scene", "held"]
 
 Moment = tuple[str, int]
 
@@ -107,8 +107,8 @@ class Scene:
         }
 
 
-class Moments(keras.callbacks.Callback):
-    """Tells the scene whenever there is something to be killed at."""
+class Begins(keras.callbacks.Callback):
+    """Tells the scene where it can be killed without asking for a step's numbers."""
 
     def __init__(self, scene: Scene) -> None:
         super().__init__()
@@ -117,14 +117,18 @@ class Moments(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
         self._at("begin")
 
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self._at("epoch")
+
+
+class Moments(Begins):
+    """Tells the scene whenever there is something to be killed at."""
+
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self._at("end")
 
     def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
         self._at("validating")
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self._at("epoch")
 
     def on_train_end(self, logs: Any = None) -> None:
         self._at("train end")

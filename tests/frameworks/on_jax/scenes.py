@@ -14,7 +14,7 @@ import jax
 import keras
 import numpy as np
 from frameworks import keras_scenes
-from frameworks.keras_scenes import Scene, X, Y
+from frameworks.keras_scenes import Begins, Scene, X, Y
 from keras import layers
 
 import colab_resume
@@ -79,21 +79,11 @@ class Shifted(keras.utils.PyDataset):
         return X[number * 7 : number * 7 + 7] + np.float32(np.random.normal()), Y[number * 7 : number * 7 + 7]
 
 
-class Begins(keras.callbacks.Callback):
-    """A callback that asks for no numbers of steps."""
-
-    def __init__(self, scene: Scene) -> None:
-        super().__init__()
-        self._at = scene.at
-
-    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        self._at("begin")
+class Remade(Begins):
+    """Has the step made anew before each epoch, as is done after layers were frozen."""
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self.model.make_train_function(force=bool(epoch))  # as is done after layers were frozen
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self._at("epoch")
+        self.model.make_train_function(force=bool(epoch))
 
 
 def ahead(scene: Scene) -> dict[str, Any]:
@@ -101,7 +91,7 @@ def ahead(scene: Scene) -> dict[str, Any]:
     scene.setup()
     model = scene.model()
     for epochs in (2, 1):
-        model.fit(Shifted(), epochs=epochs, verbose=1, callbacks=[Begins(scene)])
+        model.fit(Shifted(), epochs=epochs, verbose=1, callbacks=[Remade(scene)])
         scene.histories.append(model.history.history)
     return scene.end(model)
 
