@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,8 @@ def measure_keras(settings: Settings, folder: Path, tick: Callable[[], object]) 
 
 def keras_process(module: str, back_end: str, *arguments: object) -> Any:
     """What this module of the benchmarks has found with Keras on this back end, in a process of its own."""
+    if find_spec("keras") is None:
+        raise LeftOut("Keras is not installed")
     beside = Path(sys.prefix, back_end)  # where `make` puts what the other packages must not see
     if back_end != "torch" and not beside.is_dir():
         raise LeftOut(f"{beside.name} is not installed")
