@@ -16,7 +16,7 @@ from .session import Saving
 
 __all__ = ["Logbook"]
 
-Values = Mapping[str, Scalar]
+_Values = Mapping[str, Scalar]
 
 
 @dataclass(frozen=True)
@@ -35,15 +35,15 @@ class Logbook:
     def __init__(self, loops: Loops, saving: Callable[[], Saving]) -> None:
         self._loops = loops
         self._saving = saving
-        self._announced: tuple[_Moment, Callable[[], Values]] | None = None
+        self._announced: tuple[_Moment, Callable[[], _Values]] | None = None
 
-    def log(self, values: Values) -> None:
+    def log(self, values: _Values) -> None:
         """These are the numbers of the step that is under way, or of the last one."""
         self.read()
         if (moment := self._now()) is not None:
             self._note(moment, values)
 
-    def announce(self, names: Collection[str], values: Callable[[], Values]) -> None:
+    def announce(self, names: Collection[str], values: Callable[[], _Values]) -> None:
         """The same, of what `values` will return under these names; it may wait for that. A number that rates
         checkpoints is read at once."""
         self.read()
@@ -82,7 +82,7 @@ class Logbook:
             return None
         return _Moment(loops.current_step, cursor.epoch, cursor.step, loops.in_step)
 
-    def _note(self, moment: _Moment, values: Values) -> None:
+    def _note(self, moment: _Moment, values: _Values) -> None:
         saving = self._saving()
         record = saving.journal.log(moment.step, values, epoch=moment.epoch)
         saving.replay.observe(record)

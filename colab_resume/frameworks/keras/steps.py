@@ -1,7 +1,7 @@
 """How a `fit` of Keras tells the run where it is, without noticing.
 
-The first of all callbacks begins the epochs. The iterator by which Keras
-counts its steps is led past those that were done before a restart: callbacks see the numbers they would have seen.
+The first of all callbacks begins the epochs. The iterator by which Keras counts its steps is led past those that were
+done before a restart: callbacks see the numbers they would have seen.
 """
 
 from __future__ import annotations
