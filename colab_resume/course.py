@@ -278,7 +278,7 @@ class Course:
     def at_boundary(self, *, savable: bool, pauses: bool, loop_ended: bool) -> None:
         """Capture the state if that is due."""
         if self.loops.cursor.arrived:
-            self._chance = randomness.capture() if loop_ended else None
+            self._chance = randomness.hold() if loop_ended else None
             self._reach(savable=savable, pauses=pauses, loop_ended=loop_ended)
 
     def save_outside(self) -> None:
@@ -346,9 +346,9 @@ class Course:
 
     def _parts(self) -> Iterator[LiveState]:
         yield from self.tracking.live()
-        yield LiveState.of(RNG, "rng", self._chance or randomness.capture())
+        yield LiveState(RNG, "rng", self._chance or randomness.hold(), is_settled=True)
         loops = {**self.loops.state(), "made": self._made.state(), "setup": self._at_setup}
-        yield LiveState.of(_LOOPS, "loops", loops)
+        yield LiveState.of(_LOOPS, "loops", loops, is_settled=self.loops.is_settled(loops))
 
     def _let_go_of_restored(self) -> None:
         if self._restored is None:

@@ -24,7 +24,7 @@ __all__ = ["Draft", "Writer"]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Draft:
-    """A snapshot and what its manifest will say about it; `facts` are the keyword arguments of `Store.commit`."""
+    """A snapshot and what its manifest will say about it; `facts` are keyword arguments of `Store.commit`."""
 
     snapshot: Snapshot
     facts: dict[str, Any]
@@ -98,7 +98,7 @@ class Writer:
             self.disturbed = slabs is None
             if slabs is not None:
                 self._journal.sync()
-                manifest = self._store.commit(slabs=slabs, **draft.facts)
+                manifest = self._store.commit(slabs=slabs, state=draft.snapshot.state, **draft.facts)
                 self.problem = ""
         except ColabResumeError as error:
             self.problem = f"the state could not be saved: {error}"

@@ -296,7 +296,6 @@ class Saving:
             "created": time.time(),
             "tags": self._tags,
             "metrics": self.measured.numbers(),
-            "state": snapshot.state,
             "position": position.to_json(),
             "journal": self.journal.mark().to_json(),
             "provenance": {**self.found.provenance, "seconds per step": self._pace},

@@ -7,7 +7,7 @@ training *unsettled* until control is seen to go on around it, and nothing is ca
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from types import FrameType
 from typing import Any, TypeVar, cast
 
@@ -73,6 +73,11 @@ class Loops:
         seen = {str(loop.frame.seed): one.seen for loop, one in self._witnesses.items() if loop in self.cursor}
         turns, loaders = self._turns[: self.cursor.depth], self._loaders.kept()
         return {"turns": turns, "passes": passes, "loaders": loaders, "seen": seen}
+
+    @staticmethod
+    def is_settled(state: Mapping[str, Any]) -> bool:
+        """Whether nobody changes such a state any more; what data have said of themselves may still be in use."""
+        return not state["passes"] and all(one["place"] is None for one in state["loaders"]["loaders"])
 
     @property
     def on_the_way_back(self) -> bool:

@@ -114,3 +114,16 @@ def test_the_next_item_is_the_one_that_was_due(place: Place, kind: Any, loop: An
     place.move("elsewhere")
     assert found == train(-1)
     assert len(found) == len(set(found)) or kind is BeginsAnew
+
+
+@pytest.mark.parametrize(("data", "settled"), [([1, 2, 3], True), (GoesOnForEver(), False), (RewindsAtTheEnd(), False)])
+def test_what_data_say_of_themselves_is_not_taken_for_a_copy(data: Any, settled: bool, place: Place) -> None:
+    """It may be the very dict that they go on with; so it is stored at the boundary, and not beside the next step."""
+    run = place.setup()
+    loops = run._course.loops
+    for epoch in run.epochs(2):
+        for _ in run.batches(data):
+            assert loops.is_settled(loops.state()) is settled
+        if epoch == 1:
+            assert loops.is_settled(loops.state()) is settled
+    run.finish()

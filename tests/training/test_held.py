@@ -62,6 +62,37 @@ def test_it_goes_on_as_if_nothing_had_been_drawn_in_between(
     assert [draw(generator) for draw in rest] == [draw(expected) for draw in rest]
 
 
+@pytest.mark.parametrize(("make", "draws", "_as_memory"), KINDS)
+@given(data=st.data(), seed=st.integers(0, 9))
+def test_what_was_held_is_told_as_the_generator_would_have_told_it(
+    make: Callable[[int], Any], draws: list[Callable[[Any], Any]], _as_memory: bool, data: st.DataObject, seed: int
+) -> None:
+    """Also after it has drawn more: the state of a checkpoint is told beside the next step."""
+    some = st.lists(st.sampled_from(draws), max_size=5)
+    generator = make(seed)
+    source = found(generator)
+    for draw in data.draw(some):
+        draw(generator)
+    expected, kept = _said_by(generator), source.hold()
+    for draw in data.draw(some):
+        draw(generator)
+    assert _plain(source.told(kept)) == expected
+
+
+def _said_by(generator: Any) -> Any:
+    state = generator.getstate() if isinstance(generator, random.Random) else generator.get_state(legacy=False)
+    return _plain(state)
+
+
+def _plain(state: Any) -> Any:
+    """Without arrays, and with what tells 1 from 1.0."""
+    if isinstance(state, dict):
+        return {key: _plain(item) for key, item in state.items()}
+    if isinstance(state, np.ndarray):
+        return _plain(state.tolist())
+    return [_plain(item) for item in state] if isinstance(state, tuple | list) else repr(state)
+
+
 def found(generator: Any) -> Source:
     """How it is used."""
     source = source_of(generator)

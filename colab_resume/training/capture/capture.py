@@ -6,12 +6,11 @@ not torn but void; what was disturbed is copied at the boundary from then on, an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import chain
-from typing import Any
 
-from ...checkpoints.encoding import Encoded, Piece
+from ...checkpoints.encoding import Piece
 from ...checkpoints.memory_room import LAST, room
 from ...checkpoints.pack import Slab
 from .division import Trust
@@ -19,6 +18,7 @@ from .gpu import SideStreams
 from .late import Late
 from .live import LiveState, Trees
 from .plan import Plan
+from .portion import Portion
 from .snapshot import Snapshot
 from .spots import Spot, moves
 from .staging import Staging
@@ -91,20 +91,21 @@ class Capture:
             if work is not None:
                 work.finish()
         self._touching = self._moving = None
-        parts = [(live, self._trees.encoded(live)) for live in states]
-        state = _described(parts)
-        steady = [tree.pieces for live, tree in parts if live.looks is not None]
-        loose = [tree.pieces for live, tree in parts if live.looks is None]
+        portions = [Portion(live, self._trees) for live in states]
+        steady = [one.encoded.pieces for one in portions if one.is_steady]
+        loose = [one.encoded.pieces for one in portions if not one.is_steady and not one.is_settled]
         if not self._plan.is_for(steady):
             self._plan = Plan(steady, 0, self._owned())
         others = Plan(loose, self._plan.end, self._owned() if _has_big(loose) else set())
         if not self._reserve(others.end, pinned=self._plan.on_gpu or others.on_gpu):
-            return Snapshot(state, Windows([tree.pieces for _, tree in parts]).slabs, holds_training=True)
+            return Snapshot(portions, lambda: _from_where_they_are(portions), holds_training=True)
         self._copy((self._plan, others), step_follows=step_follows)
         of_steady, of_loose = iter(self._plan.parts), iter(others.parts)
-        spots = [next(of_loose if live.looks is None else of_steady) for live, _ in parts]
+        spots = {one: next(of_steady if one.is_steady else of_loose) for one in portions if not one.is_settled}
+        for one in spots:
+            one.let_go()
         moving = self._moving
-        return Snapshot(state, lambda: self._slabs(spots, moving), late=self._late, disturbed=self._note)
+        return Snapshot(portions, lambda: self._slabs(portions, spots, moving), late=self._late, disturbed=self._note)
 
     def settle(self) -> None:
         """A step begins: whatever is copied late is copied before it goes on."""
@@ -167,13 +168,18 @@ class Capture:
             return False
         return True
 
-    def _slabs(self, parts: Sequence[Sequence[Spot]], moving: Work | None) -> tuple[Slab, ...]:
+    def _slabs(
+        self, portions: Sequence[Portion], spots: Mapping[Portion, Sequence[Spot]], moving: Work | None
+    ) -> tuple[Slab, ...]:
         self._streams.wait()
         if moving is not None:
             _finish(moving)
         # Asked here, where nobody waits: the answer is spread over a dozen files.
         self._is_scarce = self._room() < LAST // 2
-        return tuple(spot.slab() for spot in chain.from_iterable(parts))
+        made = (
+            _from_where_they_are([one]) if one.is_settled else (spot.slab() for spot in spots[one]) for one in portions
+        )
+        return tuple(chain.from_iterable(made))
 
     def _note(self, changed: Sequence[Spot]) -> None:
         self._trust.note(changed, keeps_still=False)
@@ -187,13 +193,8 @@ def _finish(work: Work) -> None:
         raise work.error
 
 
-def _described(parts: Iterable[tuple[LiveState, Encoded]]) -> dict[str, Any]:
-    state: dict[str, Any] = {}
-    first = 0
-    for live, encoded in parts:
-        state[live.name] = {"kind": live.kind, "first": first, "count": len(encoded.pieces), "tree": encoded.tree}
-        first += len(encoded.pieces)
-    return state
+def _from_where_they_are(portions: Sequence[Portion]) -> tuple[Slab, ...]:
+    return Windows([one.encoded.pieces for one in portions]).slabs()
 
 
 def _has_big(parts: Iterable[tuple[Piece, ...]]) -> bool:

@@ -10,7 +10,7 @@ this training does not change it in between, by whatever means. What is seen to 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 
 from .spots import Spot, copies
 from .watch import Watch
@@ -42,7 +42,10 @@ class Trust:
 
 
 class Division:
-    """One way to divide the spots of a plan; `to_try` are those of `now` that might be late the next time."""
+    """One way to divide the spots of a plan; `to_try` are those of `now` that might be late the next time.
+
+    `places`: where the count of each spot stands in `counts`, which are those of the newest boundary.
+    """
 
     def __init__(
         self,
@@ -52,19 +55,29 @@ class Division:
         immutable: Sequence[Spot],
         to_try: Sequence[Spot],
         unmoved: Set[Spot],
+        places: Mapping[Spot, int],
     ) -> None:
+        self.counts: Sequence[int] = ()
         self.to_try = to_try
         self.immutable = immutable
         self.now, self.now_on_gpu = _on_cpu(now), _on_gpu(now)
         self.late, self.late_on_gpu = _on_cpu(late), _on_gpu(late)
         self.jobs_now = list(copies(self.now, unmoved=unmoved.__contains__))
         self.late_jobs = list(copies(self.late, unmoved=unmoved.__contains__))
-        self.watches = Watch(self.late), Watch(self.late_on_gpu)
+        self.watches = tuple(Watch(some, [places[spot] for spot in some]) for some in (self.late, self.late_on_gpu))
 
 
-def divide(spots: Sequence[Spot], unmoved: Set[Spot], owned: Set[int], trust: Trust, *, step_follows: bool) -> Division:
+def divide(
+    spots: Sequence[Spot],
+    unmoved: Set[Spot],
+    owned: Set[int],
+    trust: Trust,
+    *,
+    step_follows: bool,
+    places: Mapping[Spot, int],
+) -> Division:
     """`owned`: the addresses that known optimizers change; `unmoved`: what torch has not seen change since the last
-    capture; `step_follows`: whether nothing but a step comes next."""
+    capture; `step_follows`: whether nothing but a step comes next; `places`: see `Division`."""
     mutable = [spot for spot in spots if not spot.piece.immutable]
     still = (spot for spot in mutable if spot.source.data_ptr() in owned or spot in unmoved)
     candidates = list(still) if step_follows else []
@@ -75,6 +88,7 @@ def divide(spots: Sequence[Spot], unmoved: Set[Spot], owned: Set[int], trust: Tr
         immutable=[spot for spot in spots if spot.piece.immutable],
         to_try=[spot for spot in candidates if trust.is_new(spot)],
         unmoved=unmoved,
+        places=places,
     )
 
 

@@ -22,8 +22,9 @@ class Late:
     def __init__(self, divisions: Sequence[Division], streams: SideStreams, hand_on: Callable[[Work], None]) -> None:
         self._cpu = [division.watches[0] for division in divisions]
         self._gpu = [division.watches[1] for division in divisions]
-        for watch in (*self._cpu, *self._gpu):
-            watch.begin()
+        for division in divisions:
+            for watch in division.watches:
+                watch.begin(division.counts)
         self._streams = streams
         on_gpu = [spot for division in divisions for spot in division.late_on_gpu]
         self._held = not on_gpu

@@ -6,7 +6,8 @@ put into it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,24 +25,36 @@ class LiveState:
     """The state of one part: plain values and live tensors, once `make` is called.
 
     `looks`: as long as these are the same objects, so are the form of the state and its memory; None if nobody knows.
+    `is_settled`: it was taken before, and nobody changes it: `make` gives the same whenever it is called.
     """
 
     name: str
     kind: str
     make: Callable[[], Any]
     looks: tuple[Look, ...] | None = None
+    is_settled: bool = False
 
     @classmethod
-    def of(cls, name: str, kind: str, value: Any) -> LiveState:
+    def of(cls, name: str, kind: str, value: Any, *, is_settled: bool = False) -> LiveState:
         """A state that is at hand."""
-        return cls(name, kind, lambda: value)
+        return cls(name, kind, lambda: value, is_settled=is_settled)
+
+    def value(self) -> Any:
+        """What `make` gives; `EncodingError` if it fails."""
+        with _as_encoding_error(self.name), torch.no_grad():
+            return self.make()
 
 
 def take(name: str, live: Any) -> Encoded:
     """The state of one part as a tree and live tensors; `EncodingError` if that is not possible."""
+    with _as_encoding_error(name), torch.no_grad():
+        return encode({name: live})
+
+
+@contextmanager
+def _as_encoding_error(name: str) -> Iterator[None]:
     try:
-        with torch.no_grad():
-            return encode({name: live})
+        yield
     except ColabResumeError:
         raise
     except Exception as error:
@@ -76,7 +89,7 @@ class Trees:
                 self._known[live.name] = _Known(live.looks, options, encoded)
                 return encoded
         options = _options(live.looks or ())
-        encoded = take(live.name, live.make())
+        encoded = take(live.name, live.value())
         if live.looks is not None:
             self._known[live.name] = _Known(live.looks, options, encoded)
         return encoded

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 from itertools import chain, compress, islice
-from operator import attrgetter, eq, is_
+from operator import eq, is_
 
 from ...checkpoints.encoding import Piece
 from .division import Division, Trust, divide
 from .spots import lay_out
 from .staging import Staging
+from .watch import versions
 
 __all__ = ["Plan"]
 
@@ -30,6 +31,7 @@ class Plan:
         self._owned = owned
         # Inference tensors have no count of changes.
         self._counted = [spot for spot in spots if not spot.source.is_inference()]
+        self._places = {spot: place for place, spot in enumerate(self._counted)}
         self._sources = [spot.source for spot in self._counted]
         self._before: list[int] = []
         self._divisions: dict[object, Division] = {}
@@ -49,16 +51,20 @@ class Plan:
 
     def divide(self, trust: Trust, *, step_follows: bool) -> Division:
         """What is copied when. Call it once for each capture: it looks at what has changed since the last one."""
-        now = list(map(attrgetter("_version"), self._sources))
-        still = tuple(map(eq, now, self._before)) if self._before else ()
+        now = versions(self._sources)
+        still = bytes(map(eq, now, self._before)) if self._before else b""
         self._before = now
         key = step_follows, trust.edition, still
         if key not in self._divisions:
             if len(self._divisions) >= _REMEMBERED:
                 self._divisions.clear()
             unmoved = set(compress(self._counted, still))
-            self._divisions[key] = divide(self.spots, unmoved, self._owned, trust, step_follows=step_follows)
-        return self._divisions[key]
+            self._divisions[key] = divide(
+                self.spots, unmoved, self._owned, trust, step_follows=step_follows, places=self._places
+            )
+        division = self._divisions[key]
+        division.counts = now
+        return division
 
     def forget(self) -> None:
         """Nothing of it counts as saved any more."""

@@ -21,7 +21,7 @@ from ...checkpoints.sharing import fill
 from ...checkpoints.store import PACK_BYTES
 from .staging import Staging, rounded
 
-__all__ = ["Spot", "copies", "lay_out", "moves", "raw_bytes"]
+__all__ = ["Bytes", "Spot", "copies", "lay_out", "moves", "raw_bytes"]
 
 _SMALL = 64 << 10
 _CHUNK = 4 << 20

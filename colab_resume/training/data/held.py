@@ -23,8 +23,8 @@ __all__ = ["HeldNumpy", "HeldPython", "can_be_held"]
 
 _WORDS = 4 * (624 + 1)
 """Bytes of the words and the place among them; numpy keeps the place behind the words, Python before them."""
-_GAUSS = 16
-"""Bytes of a flag, a gap, and the normal number that was drawn beside the last one and not used yet."""
+_GAUSS = struct.Struct("=i4xd")
+"""A flag, a gap, and the normal number that was drawn beside the last one and not used yet."""
 
 
 class HeldPython:
@@ -38,6 +38,11 @@ class HeldPython:
         """What `set` takes."""
         return self._memory.raw, self._generator.gauss_next  # type: ignore[attr-defined]
 
+    def told(self, held: tuple[bytes, Any]) -> list[Any]:
+        """What `getstate` would have said then, its words as an array."""
+        raw, gauss = held
+        return [self._generator.VERSION, np.roll(np.frombuffer(raw, np.uint32), -1), gauss]
+
     def set(self, held: tuple[bytes, Any]) -> None:
         """Be as it was then."""
         self._memory.raw, self._generator.gauss_next = held  # type: ignore[attr-defined]
@@ -49,7 +54,7 @@ class HeldNumpy:
     def __init__(self, generator: np.random.RandomState) -> None:
         self._bits = bits_of(generator)
         self._words = _memory(int(self._bits.ctypes.state_address), _WORDS)
-        self._gauss = _memory(id(generator) + _gauss_at(), _GAUSS)
+        self._gauss = _memory(id(generator) + _gauss_at(), _GAUSS.size)
 
     def is_of(self, generator: np.random.RandomState) -> bool:
         """Whether that one still draws from the same bits."""
@@ -59,6 +64,13 @@ class HeldNumpy:
         """What `set` takes."""
         with self._bits.lock:
             return self._words.raw, self._gauss.raw
+
+    def told(self, held: tuple[bytes, bytes]) -> dict[str, Any]:
+        """What `get_state(legacy=False)` would have said then."""
+        words = np.frombuffer(held[0], np.uint32)
+        flag, left_over = _GAUSS.unpack(held[1])
+        where = {"key": words[:-1].copy(), "pos": int(words[-1])}
+        return {"bit_generator": "MT19937", "state": where, "has_gauss": flag, "gauss": left_over}
 
     def set(self, held: tuple[bytes, bytes]) -> None:
         """Be as it was then."""
@@ -89,7 +101,7 @@ def _python_is_known() -> bool:
         return False
     pairs = [random.Random(seed) for seed in (1, 2)]
     pairs[0].gauss(0, 1)
-    return _is_proved(pairs, [HeldPython(one) for one in pairs], random.Random.getstate)
+    return _is_proved(pairs, [HeldPython(one) for one in pairs], random.Random.getstate, _as_tuples)
 
 
 @cache
@@ -98,23 +110,36 @@ def _numpy_is_known() -> bool:
         return False
     pairs = [np.random.RandomState(seed) for seed in (1, 2)]
     pairs[0].standard_normal()
-    return _is_proved(pairs, [HeldNumpy(one) for one in pairs], _numpy_state)
+    return _is_proved(pairs, [HeldNumpy(one) for one in pairs], _numpy_state, _plainly)
 
 
-def _is_proved(pairs: Sequence[Any], held: Sequence[Any], state: Callable[[Any], Any]) -> bool:
-    """Whether each of two that differ takes on the other's state, and nothing else is disturbed."""
+def _is_proved(
+    pairs: Sequence[Any], held: Sequence[Any], state: Callable[[Any], Any], plainly: Callable[[Any], Any]
+) -> bool:
+    """Whether each of two that differ is told rightly and takes on the other's state, and nothing else is disturbed."""
     before = [state(one) for one in pairs]
     first, second = (one.get() for one in held)
+    told = [plainly(one.told(its)) for one, its in zip(held, (first, second), strict=True)]
     held[1].set(first)
     between = [state(one) for one in pairs]
     held[0].set(second)
     after = [state(one) for one in pairs]
-    return bool(before[0] != before[1] and between == [before[0]] * 2 and after == before[::-1])
+    exchanged = between == [before[0]] * 2 and after == before[::-1]
+    return bool(before[0] != before[1] and told == before and exchanged)
+
+
+def _as_tuples(told: list[Any]) -> Any:
+    version, words, rest = told
+    return version, tuple(words.tolist()), rest
 
 
 def _numpy_state(generator: np.random.RandomState) -> Any:
-    kind, words, *rest = generator.get_state(legacy=True)
-    return kind, words.tolist(), rest  # type: ignore[union-attr]
+    return _plainly(generator.get_state(legacy=False))
+
+
+def _plainly(state: Any) -> Any:
+    inner = {**state["state"], "key": state["state"]["key"].tolist()}
+    return {**state, "state": inner}
 
 
 @cache
@@ -124,7 +149,7 @@ def _gauss_at() -> int:
     probe.standard_normal()
     *_, flag, left_over = probe.get_state(legacy=True)
     raw = ctypes.string_at(id(probe), type(probe).__basicsize__)
-    sought = struct.pack("=i4xd", flag, left_over)
+    sought = _GAUSS.pack(flag, left_over)
     at = raw.find(sought[8:]) - 8
     found = at > object.__basicsize__ and raw.count(sought[8:]) == 1 and raw[at : at + 4] == sought[:4]
     return at if found else 0

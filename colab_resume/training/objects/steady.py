@@ -8,10 +8,11 @@ overridden methods, lists and dicts that are state.
 
 from __future__ import annotations
 
+import gc
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from itertools import chain
-from operator import attrgetter, is_
+from operator import attrgetter
 from typing import Any, Protocol
 
 import torch
@@ -19,6 +20,7 @@ from torch.nn.parameter import is_lazy
 
 from ..data.generators import source_of
 from .attributes import attributes_of
+from .identity import are_same
 from .plain import is_plain
 
 __all__ = ["Look", "ModuleLook", "OptimizerLook", "look_at_module", "look_at_optimizer"]
@@ -74,12 +76,10 @@ class _Seen(ABC):
         self._numbers = self._details()
 
     def holds(self) -> bool:
-        now = self._made_of()
-        same = len(self._objects) == len(now) and all(map(is_, self._objects, now))
-        return same and self._numbers == self._details()
+        return are_same(self._objects, self._made_of()) and self._numbers == self._details()
 
     @abstractmethod
-    def _made_of(self) -> list[Any]: ...
+    def _made_of(self) -> tuple[Any, ...]: ...
 
     @abstractmethod
     def _details(self) -> list[Any]: ...
@@ -90,20 +90,21 @@ class ModuleLook(_Seen):
 
     def __init__(self, modules: list[torch.nn.Module]) -> None:
         self._modules = modules
+        homes = list(map(vars, modules))
+        # They are among what it is made of, so that others in their place would be noticed.
+        self._inside = [home[kind] for kind in ("_modules", "_parameters", "_buffers") for home in homes]
+        self._hooks = [home[kind] for kind in ("_state_dict_hooks", "_state_dict_pre_hooks") for home in homes]
         super().__init__()
 
     def options(self) -> Mapping[tuple[int, str], Any]:
         return {}
 
-    def _made_of(self) -> list[Any]:
-        homes = list(map(vars, self._modules))
-        owned = (home[kind] for kind in ("_modules", "_parameters", "_buffers") for home in homes)
-        return [*chain.from_iterable(map(dict.values, homes)), *chain.from_iterable(map(dict.values, owned))]
+    def _made_of(self) -> tuple[Any, ...]:
+        return (*gc.get_referents(*map(vars, self._modules)), *gc.get_referents(*self._inside))
 
     def _details(self) -> list[Any]:
-        hooks = (vars(one)[kind] for one in self._modules for kind in ("_state_dict_hooks", "_state_dict_pre_hooks"))
         flags = map(attrgetter("requires_grad"), self._tensors)
-        return [sum(map(len, hooks)), *map(torch.Tensor.data_ptr, self._tensors), *flags]
+        return [any(self._hooks), *map(torch.Tensor.data_ptr, self._tensors), *flags]
 
 
 class OptimizerLook(_Seen):
@@ -117,18 +118,18 @@ class OptimizerLook(_Seen):
         groups = enumerate(self._optimizer.param_groups)
         return {(n, key): value for n, group in groups for key, value in group.items() if type(value) in _PLAIN}
 
-    def _made_of(self) -> list[Any]:
+    def _made_of(self) -> tuple[Any, ...]:
         state, groups = self._optimizer.state, self._optimizer.param_groups
         options = ((key, None if type(value) in _PLAIN else value) for group in groups for key, value in group.items())
         slots = list(state.values())
-        return [
+        return (
             *vars(self._optimizer).values(),
             *state,
             *chain.from_iterable(slots),
-            *chain.from_iterable(map(dict.values, slots)),
+            *gc.get_referents(*slots),
             *chain.from_iterable(options),
             *chain.from_iterable(group["params"] for group in groups),
-        ]
+        )
 
     def _details(self) -> list[Any]:
         sizes = (len(group["params"]) for group in self._optimizer.param_groups)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import weakref
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from training.capture.scene import PLENTY, Scene, is_same
 
 from colab_resume.checkpoints.encoding import Immutable
+from colab_resume.errors import EncodingError
 from colab_resume.training.capture.capture import Capture
 from colab_resume.training.capture.live import LiveState
 from colab_resume.training.capture.work import Work
@@ -382,6 +384,56 @@ def test_the_copies_for_one_snapshot_are_made_before_the_next_is_taken() -> None
     assert is_same(held["values"], {"arrays": values.arrays})
 
 
+def test_the_tree_of_what_nobody_changes_is_made_where_nobody_waits() -> None:
+    """At the boundary it is not even asked for; the slabs that belong to it are its own."""
+    made = []
+
+    def settled() -> Any:
+        made.append(True)
+        return {"words": torch.arange(700), "held": [torch.arange(3), 1.5]}
+
+    scene = Scene()
+    states = [LiveState("first", "rng", settled, is_settled=True), LiveState.of("last", "values", [torch.ones(2)])]
+    snapshot = scene.capture.take(states)
+    assert not made
+    held = scene.held(snapshot)
+    assert held is not None
+    assert is_same(held, {"first": settled(), "last": [torch.ones(2)]})
+    scene.capture.close()
+
+
+@pytest.mark.parametrize(
+    ("values", "change"),
+    [
+        ({"best": 0.5, "name": "a"}, lambda values: values.update(best=1.5, more=1)),
+        ({"losses": [0.5]}, lambda values: values["losses"].append(1.5)),
+        ({"deep": {"losses": (1, [0.5])}}, lambda values: values["deep"]["losses"][1].clear()),
+        ({"mean": torch.zeros(2)}, lambda values: values["mean"].add_(1)),
+        ({"mean": np.zeros(2)}, lambda values: values["mean"].fill(1)),
+        ({"bytes": bytearray(b"abc")}, lambda values: values["bytes"].extend(b"d")),
+    ],
+)
+def test_values_are_those_of_the_boundary(values: dict[str, Any], change: Any) -> None:
+    """Whenever their tree is made: a state that an object gives may be the very one that it goes on with."""
+    expected = copy.deepcopy(values)
+    scene = Scene(live=(lambda: values, values.update))
+    snapshot = scene.take()
+    change(values)
+    held = scene.held(snapshot)
+    assert held is not None
+    assert is_same(held["live"], expected)
+
+
+def test_what_cannot_be_stored_is_refused_at_the_boundary_or_told_by_the_snapshot() -> None:
+    """The training goes on either way; what is settled was taken before."""
+    scene = Scene()
+    with pytest.raises(EncodingError, match="live"):
+        scene.capture.take([LiveState.of("live", "values", [object()])])
+    snapshot = scene.capture.take([LiveState.of("live", "values", [object()], is_settled=True)])
+    with pytest.raises(EncodingError, match="live"):
+        snapshot.slabs()
+
+
 def test_work_is_done_once_and_by_whoever_comes() -> None:
     """And its end is told after the last look."""
     seen: list[int] = []
@@ -445,3 +497,22 @@ def test_large_tensors_are_copied_in_parts_and_late() -> None:
         if turn > 6:
             with torch.no_grad():
                 training.frozen.weight[5, 5] += 1
+
+
+def test_what_was_changed_back_after_its_copy_was_made_is_noticed() -> None:
+    """The copy shows what stood there for a moment; the tensor itself is again as it was."""
+    training = Training()
+    training.net, training.frozen = torch.nn.Linear(300, 300), torch.nn.Linear(70, 300).requires_grad_(False)
+    training.optimizer = torch.optim.SGD(training.net.parameters(), lr=0.1, momentum=0.9)
+    training.scene = Scene(net=training.net, optimizer=training.optimizer)
+    training.warm_up()
+    snapshot, _ = training.boundary()
+    weight = training.net.weight.data
+    kept = weight.clone()
+    weight.add_(1)
+    assert training.scene.copy_one()
+    weight.copy_(kept)
+    assert training.scene.copy_one(), "the copy of the weight was the last one: nothing is shown"
+    training.step()
+    assert training.scene.held(snapshot) is None
+    assert training.round()
