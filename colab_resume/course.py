@@ -220,6 +220,7 @@ class Course:
         if self._restored is not None:
             self.tracking.apply(self._restored, self.tracking.names(), final=True)
             randomness.restore(self._restored.part(RNG))
+            self._restored.let_go()
         self._clock = time.perf_counter()
 
     def begins(self) -> None:

@@ -36,8 +36,8 @@ from .training.journal import Mark, journal_parent
 
 __all__ = ["Progress", "Restored", "Search", "find"]
 
-_FROM_DISK, _FROM_REMOTE = 2, 4
-"""Packs at a time: each needs a core to be proved, and more do not make a disk faster; a network has gaps to fill."""
+_AT_A_TIME = 4
+"""Packs: a network has gaps to fill, and so has a disk, also where there are fewer cores to prove what comes."""
 
 _LOOKS = 5
 """As often a run is looked at whose checkpoints are let go while they are fetched."""
@@ -162,7 +162,7 @@ def _make_good(
 
     with progress(f"restore step {manifest.step}", sum(info.size for info in manifest.packs.values())) as advance:
         jobs = [partial(make_good, pack, info) for pack, info in manifest.packs.items()]
-        abreast(jobs, advance, what="restore", at_a_time=_FROM_REMOTE if lacking else _FROM_DISK)
+        abreast(jobs, advance, what="restore", at_a_time=_AT_A_TIME)
     if source is not None and not _is_readable(store, manifest.name):
         store.adopt(source.manifest_bytes(manifest.name), manifest.name)
 

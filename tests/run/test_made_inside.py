@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 from run.conftest import Counter, Place
 
 import colab_resume
@@ -135,3 +136,21 @@ def test_what_is_tracked_once_more_in_each_epoch_is_left_as_it_is(place: Place) 
     found = session(-1)
     place.move("elsewhere")
     assert found == session(-1)
+
+
+def test_what_is_tracked_past_the_restored_position_is_read_then(place: Place) -> None:
+    """Nothing is kept in memory for it."""
+    weights = []
+    for stop in (2, 4):
+        run = place.setup()
+        net = torch.nn.Linear(300, 300)
+        run.track(net=net)
+        late: torch.nn.Linear | None = None
+        for _ in run.steps(5):
+            if late is None:
+                late = torch.nn.Linear(30, 30)
+                run.track(late=late)
+                weights.append((net.weight.tolist(), late.weight.tolist()))
+            if not _step(run, None, stop):
+                break
+    assert weights[0] == weights[1]
