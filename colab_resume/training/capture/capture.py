@@ -86,11 +86,7 @@ class Capture:
 
         `EncodingError` if the state cannot be stored. Where memory is short the snapshot holds the training.
         """
-        self._late, self._to_try = None, ()
-        for work in (self._touching, self._moving):
-            if work is not None:
-                work.finish()
-        self._touching = self._moving = None
+        self._end_last()
         portions = [Portion(live, self._trees) for live in states]
         steady = [one.encoded.pieces for one in portions if one.is_steady]
         loose = [one.encoded.pieces for one in portions if not one.is_steady and not one.is_settled]
@@ -100,12 +96,16 @@ class Capture:
         if not self._reserve(others.end, pinned=self._plan.on_gpu or others.on_gpu):
             return Snapshot(portions, lambda: _from_where_they_are(portions), holds_training=True)
         self._copy((self._plan, others), step_follows=step_follows)
-        of_steady, of_loose = iter(self._plan.parts), iter(others.parts)
-        spots = {one: next(of_steady if one.is_steady else of_loose) for one in portions if not one.is_settled}
-        for one in spots:
-            one.let_go()
-        moving = self._moving
+        spots, moving = _spots_of(portions, self._plan, others), self._moving
         return Snapshot(portions, lambda: self._slabs(portions, spots, moving), late=self._late, disturbed=self._note)
+
+    def _end_last(self) -> None:
+        """What is still done for the last snapshot, or for the first."""
+        self._late, self._to_try = None, ()
+        for work in (self._touching, self._moving):
+            if work is not None:
+                work.finish()
+        self._touching = self._moving = None
 
     def settle(self) -> None:
         """A step begins: whatever is copied late is copied before it goes on."""
@@ -191,6 +191,15 @@ def _finish(work: Work) -> None:
     work.finish()
     if work.error is not None:
         raise work.error
+
+
+def _spots_of(portions: Sequence[Portion], of_steady: Plan, of_loose: Plan) -> Mapping[Portion, Sequence[Spot]]:
+    """Those of each portion that is copied. From here on they alone know what the copies are made of."""
+    steady, loose = iter(of_steady.parts), iter(of_loose.parts)
+    spots = {one: next(steady if one.is_steady else loose) for one in portions if not one.is_settled}
+    for one in spots:
+        one.let_go()
+    return spots
 
 
 def _from_where_they_are(portions: Sequence[Portion]) -> tuple[Slab, ...]:
