@@ -220,7 +220,8 @@ class Course:
         if self._restored is not None:
             self.tracking.apply(self._restored, self.tracking.names(), final=True)
             randomness.restore(self._restored.part(RNG))
-            self._restored.let_go()
+            if not self.loops.cursor.waits_for_no_loop:  # else more may be tracked here, and all put back once more
+                self._restored.let_go_of_given()
         self._clock = time.perf_counter()
 
     def begins(self) -> None:

@@ -66,6 +66,10 @@ class Restored:
         specs = [(ref.dtype, ref.shape) for ref in part.tensors]
         return decode(part.tree, specs, lambda index: self._tensors.take(part.first + index, again=again))[name]
 
+    def let_go_of_given(self) -> None:
+        """Nobody asks again for what was given out; what nobody has asked for yet stays at hand."""
+        self._tensors.let_go_of_given()
+
     def let_go(self) -> None:
         """Free what nobody has taken; parts can still be asked for, and are then read from the disk."""
         self._tensors.let_go()

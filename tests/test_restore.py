@@ -235,6 +235,46 @@ def test_past_the_restored_position_nothing_is_kept(tmp_path: Path) -> None:
     run.finish()
 
 
+def test_a_loop_of_ones_own_needs_no_disk_to_track_more(tmp_path: Path) -> None:
+    """It is at its position at once, and all is put back with whatever is tracked there; the first step frees it."""
+    nets: list[list[nn.Module]] = []
+    for _ in range(2):
+        run = colab_resume.setup("r", store=tmp_path, every=1)
+        nets.append([nn.Linear(500, 500), nn.Linear(500, 500)])
+        reads = Reads()
+        run.track(net=nets[-1][0])
+        run.track(late=nets[-1][1])
+        assert reads.bytes < MB
+        run.boundary()
+        run.boundary()
+        found = run._saving.found.search.good
+        if found is not None:
+            reads = Reads()
+            found.part("late", again=True)
+            assert reads.bytes > MB
+        run.finish()
+    (net, late), (net_again, late_again) = nets
+    assert torch.equal(net.weight, net_again.weight)
+    assert torch.equal(late.weight, late_again.weight)
+
+
+def test_what_is_tracked_in_the_first_step_needs_no_disk(tmp_path: Path) -> None:
+    """Nobody has asked for it before, so it is still at hand; what was given out is not."""
+    weights: list[torch.Tensor] = []
+    for steps in (2, 4):
+        run = colab_resume.setup("r", store=tmp_path, every=1)
+        net, late = nn.Linear(500, 500), nn.Linear(500, 500)
+        run.track(net=net)
+        for step in run.steps(steps):
+            if step == steps - 2:
+                reads = Reads()
+                run.track(late=late)
+                assert reads.bytes < MB
+                weights.append(late.weight.detach().clone())
+        run.finish()
+    assert torch.equal(*weights)
+
+
 def test_nothing_is_kept_where_memory_is_short(store: Store) -> None:
     """The packs are proved, and what is asked for is read then, and proved once more."""
     expected = values(1)

@@ -70,6 +70,10 @@ class RestoredTensors:
             self._landed[index] = found
         return found
 
+    def let_go_of_given(self) -> None:
+        """Leave what was given out to those who have it."""
+        self._landed = {index: landed for index, landed in self._landed.items() if index not in self._given}
+
     def let_go(self) -> None:
         """Keep nothing any more; what was given out stays with those who have it."""
         self._landed.clear()

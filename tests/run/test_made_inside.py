@@ -138,8 +138,8 @@ def test_what_is_tracked_once_more_in_each_epoch_is_left_as_it_is(place: Place) 
     assert found == session(-1)
 
 
-def test_what_is_tracked_past_the_restored_position_is_read_then(place: Place) -> None:
-    """Nothing is kept in memory for it."""
+def test_what_is_tracked_past_the_restored_position_is_as_it_was(place: Place) -> None:
+    """When the others have been put back for good."""
     weights = []
     for stop in (2, 4):
         run = place.setup()
