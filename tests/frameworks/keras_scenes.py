@@ -306,6 +306,63 @@ def own_model(scene: Scene) -> dict[str, Any]:
     return scene.end(model)
 
 
+class Halves(keras.Model):
+    """A maker and a judge of what it makes, each with an optimizer that Keras does not know of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maker, self.judge = layers.Dense(4), layers.Dense(1)
+        self.seeds = keras.random.SeedGenerator(7)
+
+    def compile(self, **options: Any) -> None:
+        super().compile(**options)
+        self.judges = keras.optimizers.Adam(0.05)
+        self.by_half = {"maker": keras.optimizers.RMSprop(0.02, momentum=0.5)}
+
+    def call(self, x: Any) -> Any:
+        return self.judge(self.maker(x))
+
+    def train_step(self, data: Any) -> Any:
+        x, noise = data[0], keras.random.normal((1, 4), seed=self.seeds)
+
+        def judged() -> Any:
+            return keras.ops.mean((self.judge(x) - 1.0) ** 2) + keras.ops.mean(self(x + noise) ** 2)
+
+        def made() -> Any:
+            return keras.ops.mean((self(x + noise) - 1.0) ** 2)
+
+        return {
+            "loss": self._step(self.judge, self.judges, judged),
+            "made": self._step(self.maker, self.by_half["maker"], made),
+        }
+
+    def _step(self, half: Any, optimizer: Any, loss: Callable[[], Any]) -> Any:
+        weights = half.trainable_weights
+        if keras.backend.backend() == "torch":
+            self.zero_grad()
+            value = loss()
+            value.backward()
+            with torch.no_grad():
+                optimizer.apply([weight.value.grad for weight in weights], weights)
+            return value.detach()
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            value = loss()
+        optimizer.apply(tape.gradient(value, weights), weights)
+        return value
+
+
+def halves(scene: Scene) -> dict[str, Any]:
+    """A model with a step and optimizers of its own, as a GAN."""
+    run = scene.setup()
+    model = run.attach(Halves())
+    model.compile()
+    scene.fit(model, X, Y, batch_size=8)
+    slots = [*model.judges.variables, *model.by_half["maker"].variables]
+    return scene.end(model, [keras.ops.convert_to_numpy(slot).tolist() for slot in slots])
+
+
 class Shrinking(layers.Dense):
     """On torch: its weights shrink while a step computes, past all that torch counts."""
 
@@ -364,5 +421,6 @@ FITS: tuple[Callable[[Scene], dict[str, Any]], ...] = (
     loop_of_fits,
     parts_of_the_data,
     own_model,
+    halves,
     edited,
 )

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from frameworks.keras_scenes import Scene, X, Y, arrays
+from frameworks.keras_scenes import Halves, Scene, X, Y, arrays
 from vm import KILLED, live
 
 from colab_resume.errors import StateMismatch, UsageError
@@ -106,6 +106,44 @@ def test_a_fit_that_is_left_goes_on_when_the_cell_runs_again(
     *whole, _ = _lived(lambda scene: life(scene, fails=False), tmp_path / "b", every=every)
     assert left == whole
     assert fail is _break or saved == 8  # the step that was under way is done and saved
+
+
+def test_optimizers_of_its_own_begin_anew_with_it(tmp_path: Path) -> None:
+    """The same objects have made steps, and had made none where the training goes back to."""
+
+    def life(scene: Scene, *, fails: bool) -> Any:
+        model = scene.setup().attach(Halves())
+        model.compile()
+        if fails:
+            with pytest.raises(ZeroDivisionError):
+                scene.fit(model, X, Y, batch_size=8, callbacks=[_fails_once_at(7, _break, scene)])
+        scene.histories.clear()
+        scene.fit(model, X, Y, batch_size=8)
+        slots = [*model.judges.variables, *model.by_half["maker"].variables]
+        return scene.end(model, [keras.ops.convert_to_numpy(slot).tolist() for slot in slots])["end"]
+
+    left = _lived(lambda scene: life(scene, fails=True), tmp_path / "a", every=1000)
+    whole = _lived(lambda scene: life(scene, fails=False), tmp_path / "b", every=1000)
+    assert left == whole
+
+
+def test_a_model_with_other_optimizers_is_refused(tmp_path: Path) -> None:
+    """Here one more than there were."""
+
+    def life(scene: Scene, *, more: bool) -> None:
+        model = scene.setup().attach(Halves())
+        model.compile()
+        if more:
+            model.third = keras.optimizers.Adam()
+        scene.fit(model, X, Y, batch_size=8)
+
+    status, _ = live(
+        lambda: life(Scene(store=tmp_path / "vm", remote=tmp_path / "drive", death=("end", 3)), more=False)
+    )
+    assert status == KILLED
+    assert "2 optimizers beside the model's own in the checkpoint, 3 now" in _refused(
+        lambda scene: life(scene, more=True), tmp_path
+    )
 
 
 def test_a_fit_that_is_over_is_not_run_again_and_gives_its_history(tmp_path: Path) -> None:

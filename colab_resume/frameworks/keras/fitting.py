@@ -29,13 +29,13 @@ from .boards import board_of
 from .callbacks import Memories, lean
 from .feeding import Feed, feed_for
 from .logged import logged
+from .optimizers import others
 from .steps import Steps, announced, guided
 
 __all__ = ["Fitting"]
 
 _NAME = "keras"
 _BACK_ENDS = ("torch", "tensorflow", "jax")
-_EVERYTHING = ("model", "optimizer", "metrics", "global seed")
 
 _newest: Attached[Fitting] = Attached()
 """The one of each run."""
@@ -56,6 +56,7 @@ class Fitting(Stepping):
         self._calls = 0
         self._now: _Now | None = None
         self._saved: Mapping[str, Any] | None = None
+        self._others: list[Any] = []
 
     def begin(self) -> None:
         """Take the place of the model's own `fit`."""
@@ -76,37 +77,37 @@ class Fitting(Stepping):
     def state_dict(self) -> dict[str, Any]:
         """All that the rest of the training depends on."""
         now = None if self._now is None else self._now.state()
-        return {**variables.taken(self._model), "fits": [*self._over], "fit": now}
+        return {**variables.taken(self._model, self._others), "fits": [*self._over], "fit": now}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Put it back: the weights at once if they are there, everything when the training is where it was saved."""
         self._saved = saved
         self._over = list(saved["fits"]) if self._now is None else saved["fits"][: self._calls]
         if self._run._loops.cursor.arrived:
-            self._put(_EVERYTHING)
+            self._put(variables.groups_of(self._others))
             self._go_on()
         elif self._model.built:
             self._put(("model",))
 
     def owned(self) -> Iterator[torch.Tensor]:
-        """The weights that are trained, and the optimizer's."""
-        if self._optimizer is not None:
-            yield from variables.stepped(self._model)
+        """The weights that are trained, and the optimizers'."""
+        if self._heard:
+            yield from variables.stepped(self._model, self._others)
 
     @property
-    def _optimizer(self) -> Any:
-        """If it can be heard before it steps: on torch, and not inside of one compiled graph."""
-        is_heard = keras.backend.backend() == "torch" and not self._model.jit_compile
-        return self._model.optimizer if is_heard else None
+    def _heard(self) -> list[Any]:
+        """The optimizers that can be heard before they step: on torch, and not inside of one compiled graph."""
+        is_heard = keras.backend.backend() == "torch" and not self._model.jit_compile and self._model.optimizer
+        return [self._model.optimizer, *self._others] if is_heard else []
 
     def _put(self, groups: tuple[str, ...]) -> None:
         saved = self._saved or {}
-        if lines := variables.differences(self._model, saved, groups):
+        if lines := variables.differences(self._model, saved, groups, self._others):
             raise StateMismatch(
                 "the model is not that of the checkpoint; nothing was applied:\n  " + "\n  ".join(lines),
                 hint="build and compile the same model as before, or start a run with another name",
             )
-        variables.put(self._model, saved, groups)
+        variables.put(self._model, saved, groups, self._others)
 
     def _go_on(self) -> None:
         """What is under way goes on with what was saved of it; if that was over, it goes on for more epochs."""
@@ -134,6 +135,7 @@ class Fitting(Stepping):
                 "keras.distribution",
             )
         name = f"fit {self._calls + 1}"
+        self._others = others(self._model)
         loops.go_back_if_left(name)
         feed = feed_for(loops, asked.options, number=self._calls)
         over = next(iter(self._over[self._calls :]), None)
@@ -156,7 +158,7 @@ class Fitting(Stepping):
         try:
             with (
                 guided(self._model, feed),
-                announced(self._optimizer, self.before_step),
+                announced(self._heard, self.before_step),
                 logged(self._model, self._run, steps, asked.callbacks) as last,
             ):
                 self._fit(**_arguments(asked, feed, [steps, *asked.callbacks, last], steps.turns))

@@ -6,8 +6,8 @@ done before a restart: callbacks see the numbers they would have seen.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from itertools import chain
 from typing import Any
 
@@ -77,11 +77,16 @@ def guided(model: Any, feed: Feed) -> Iterator[None]:
 
 
 @contextmanager
-def announced(optimizer: Any, before_step: Callable[[], None]) -> Iterator[None]:
-    """While Keras's `fit` runs: `before_step` is called before the optimizer, if there is one, changes anything."""
-    if optimizer is None:
+def announced(optimizers: Iterable[Any], before_step: Callable[[], None]) -> Iterator[None]:
+    """While Keras's `fit` runs: `before_step` is called before one of these changes anything."""
+    with ExitStack() as stack:
+        for optimizer in optimizers:
+            stack.enter_context(_announced(optimizer, before_step))
         yield
-        return
+
+
+@contextmanager
+def _announced(optimizer: Any, before_step: Callable[[], None]) -> Iterator[None]:
     home = vars(optimizer)  # past Keras's own __setattr__
     before, apply = home.get("apply"), optimizer.apply
 

@@ -1,6 +1,6 @@
 """The variables of a Keras model and of all that belongs to it: how they are taken, compared and put back.
 
-Besides the weights these are the optimizer's, the metrics' in mid-epoch, and the seeds from which Dropout and its like
+Besides the weights these are the optimizers', the metrics' in mid-epoch, and the seeds from which Dropout and its like
 draw, which Keras itself never saves. They are known by their place; a variable's path has numbers in it that depend on
 what else was made in the process, so it only has to agree without them. On JAX a `fit` keeps its state outside of the
 variables; they are given it back before they are looked at, and `fit` takes it up again from them.
@@ -9,7 +9,7 @@ variables; they are given it back before they are looked at, and `fit` takes it 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,48 +20,81 @@ from keras.src.random.seed_generator import GLOBAL_SEED_GENERATOR, global_seed_g
 
 from ...checkpoints.encoding import Immutable
 from ...training.objects.narrow import as_array, as_stored
+from .optimizers import begin_anew, make_ready, trained
 
-__all__ = ["differences", "put", "stepped", "taken"]
+__all__ = ["differences", "groups_of", "put", "stepped", "taken"]
 
 _SHOWN = 8
 
 
-def taken(model: Any) -> dict[str, Any]:
-    """The state of the model, its optimizer, its metrics and its seeds."""
+def taken(model: Any, others: Sequence[Any] = ()) -> dict[str, Any]:
+    """The state of the model, its optimizer and `others` that it steps by itself, its metrics and its seeds."""
     return {
-        "variables": {group: [_taken(variable) for variable in found] for group, found in _groups(model).items()},
+        "variables": {
+            group: [_taken(variable) for variable in found] for group, found in _groups(model, others).items()
+        },
         "trainable": [bool(layer.trainable) for layer in model._flatten_layers()],
+        "trained": [trained(one, model) for one in others],
     }
 
 
-def differences(model: Any, saved: Mapping[str, Any], groups: Iterable[str]) -> list[str]:
+def differences(model: Any, saved: Mapping[str, Any], groups: Collection[str], others: Sequence[Any] = ()) -> list[str]:
     """Why these groups of the saved state cannot be put into the model, a line each."""
-    now, then = _groups(model), saved["variables"]
-    lines = [line for group in groups for line in _group_differences(group, now[group], then.get(group, []))]
+    if "optimizer" in groups and len(saved["trained"]) != len(others):
+        return [f"{len(saved['trained'])} optimizers beside the model's own in the checkpoint, {len(others)} now"]
+    for one, places in zip(others, saved["trained"], strict=False):
+        make_ready(one, places, model)
+    now, then = _groups(model, others), saved["variables"]
+    begins_anew = {group for group, _ in _beginning_anew(others, saved)}
+    lines = [
+        line
+        for group in groups
+        for line in _group_differences(
+            group, now[group][: len(then[group])] if group in begins_anew else now[group], then.get(group, [])
+        )
+    ]
     return lines if len(lines) <= _SHOWN else [*lines[:_SHOWN], f"and {len(lines) - _SHOWN} more"]
 
 
-def put(model: Any, saved: Mapping[str, Any], groups: Iterable[str]) -> None:
+def put(model: Any, saved: Mapping[str, Any], groups: Iterable[str], others: Sequence[Any] = ()) -> None:
     """Put these groups of a state without `differences` into the model."""
     for layer, trainable in zip(model._flatten_layers(), saved["trainable"], strict=False):
         if bool(layer.trainable) is not trainable:
             layer.trainable = trainable
     if saved["variables"]["global seed"]:
         global_seed_generator()
-    now = _groups(model)
+    for _, one in _beginning_anew(others, saved):
+        begin_anew(one)
+    now = _groups(model, others)
     for group in groups:
-        for variable, its in zip(now[group], saved["variables"][group], strict=True):
+        for variable, its in zip(now[group], saved["variables"][group], strict=False):
             value = its["value"]
             variable.assign(value if backend.backend() == "torch" else as_array(value, variable.dtype))
 
 
-def stepped(model: Any) -> list[torch.Tensor]:
-    """On torch: the weights that are trained, and the optimizer's; what is a single number callbacks may set."""
-    values = (variable.value for variable in (*model.trainable_variables, *model.optimizer.variables))
+def stepped(model: Any, others: Sequence[Any] = ()) -> list[torch.Tensor]:
+    """On torch: the weights that are trained, and the optimizers'; what is a single number callbacks may set."""
+    slots = (variable for one in (model.optimizer, *others) for variable in one.variables)
+    values = (variable.value for variable in (*model.trainable_variables, *slots))
     return [value for value in values if value.numel() > 1]
 
 
-def _groups(model: Any) -> dict[str, Sequence[Any]]:
+def groups_of(others: Sequence[Any]) -> tuple[str, ...]:
+    """What the groups of variables are called, with those of these optimizers."""
+    return "model", "optimizer", *(_named(number) for number in range(len(others))), "metrics", "global seed"
+
+
+def _named(number: int) -> str:
+    return f"optimizer {number + 2}"
+
+
+def _beginning_anew(others: Sequence[Any], saved: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Those that have made steps, and had made none where the state was saved."""
+    pairs = enumerate(zip(others, saved["trained"], strict=False))
+    return [(_named(number), one) for number, (one, places) in pairs if one.built and places is None]
+
+
+def _groups(model: Any, others: Sequence[Any]) -> dict[str, Sequence[Any]]:
     if backend.backend() == "jax":
         model.jax_state_sync()
     optimizer = getattr(model, "optimizer", None)
@@ -69,6 +102,7 @@ def _groups(model: Any) -> dict[str, Sequence[Any]]:
     return {
         "model": model.variables,
         "optimizer": optimizer.variables if optimizer is not None else [],
+        **{_named(number): one.variables for number, one in enumerate(others)},
         "metrics": model.metrics_variables,
         "global seed": [seed.state] if seed is not None else [],
     }

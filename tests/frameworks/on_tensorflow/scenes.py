@@ -323,7 +323,7 @@ def looked_at(life: Life) -> dict[str, Any]:
     return found
 
 
-FITS = ("arrays", "own_dataset", "stream", "own_model", "fit_of_tf_data", "boards", "held")
+FITS = ("arrays", "own_dataset", "stream", "own_model", "halves", "fit_of_tf_data", "boards", "held")
 SCENES: dict[str, Callable[[Life], dict[str, Any]]] = {
     **{
         scene.__name__: scene

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         ("own_dataset", [["begin", 4], ["validating", 10]]),
         ("stream", [["end", 4], ["epoch", 15]]),  # goes on at a short batch, for which TensorFlow has another graph
         ("own_model", [["end", 7], ["train end", 18]]),
+        ("halves", [["begin", 1], ["end", 7], ["epoch", 12]]),
         ("boards", [["end", 3], ["validating", 10], ["end", 18]]),
         ("fit_of_tf_data", [["end", 4], ["epoch", 12], ["begin", 17]]),
     ],
