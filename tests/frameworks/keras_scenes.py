@@ -307,11 +307,13 @@ def own_model(scene: Scene) -> dict[str, Any]:
 
 
 class Halves(keras.Model):
-    """A maker and a judge of what it makes, each with an optimizer that Keras does not know of."""
+    """A maker and a judge of what it makes, each with an optimizer that Keras does not know of; and plain values that a
+    step changes."""
 
     def __init__(self) -> None:
         super().__init__()
         self.maker, self.judge = layers.Dense(4), layers.Dense(1)
+        self._count, self.shares = 0, {"noise": 1.0}
         self.seeds = keras.random.SeedGenerator(7)
 
     def compile(self, **options: Any) -> None:
@@ -323,7 +325,10 @@ class Halves(keras.Model):
         return self.judge(self.maker(x))
 
     def train_step(self, data: Any) -> Any:
-        x, noise = data[0], keras.random.normal((1, 4), seed=self.seeds)
+        x, noise = data[0], keras.random.normal((1, 4), seed=self.seeds) * self.shares["noise"]
+        if keras.backend.backend() == "torch":  # elsewhere the step is compiled, and these would not change
+            self._count += 1
+            self.shares["noise"] *= 0.9 if self._count % 3 else 1.5
 
         def judged() -> Any:
             return keras.ops.mean((self.judge(x) - 1.0) ** 2) + keras.ops.mean(self(x + noise) ** 2)

@@ -30,6 +30,7 @@ from .callbacks import Memories, lean
 from .feeding import Feed, feed_for
 from .logged import logged
 from .optimizers import others
+from .own_values import OwnValues
 from .steps import Steps, announced, guided
 
 __all__ = ["Fitting"]
@@ -57,6 +58,7 @@ class Fitting(Stepping):
         self._now: _Now | None = None
         self._saved: Mapping[str, Any] | None = None
         self._others: list[Any] = []
+        self._own_values = OwnValues(model)
 
     def begin(self) -> None:
         """Take the place of the model's own `fit`."""
@@ -77,7 +79,8 @@ class Fitting(Stepping):
     def state_dict(self) -> dict[str, Any]:
         """All that the rest of the training depends on."""
         now = None if self._now is None else self._now.state()
-        return {**variables.taken(self._model, self._others), "fits": [*self._over], "fit": now}
+        own = self._own_values.taken()
+        return {**variables.taken(self._model, self._others), "own": own, "fits": [*self._over], "fit": now}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Put it back: the weights at once if they are there, everything when the training is where it was saved."""
@@ -85,6 +88,7 @@ class Fitting(Stepping):
         self._over = list(saved["fits"]) if self._now is None else saved["fits"][: self._calls]
         if self._run._loops.cursor.arrived:
             self._put(variables.groups_of(self._others))
+            self._own_values.put(saved.get("own", []))
             self._go_on()
         elif self._model.built:
             self._put(("model",))
@@ -136,6 +140,7 @@ class Fitting(Stepping):
             )
         name = f"fit {self._calls + 1}"
         self._others = others(self._model)
+        self._own_values.meet()
         loops.go_back_if_left(name)
         feed = feed_for(loops, asked.options, number=self._calls)
         over = next(iter(self._over[self._calls :]), None)

@@ -40,9 +40,10 @@ def taken(model: Any, others: Sequence[Any] = ()) -> dict[str, Any]:
 
 def differences(model: Any, saved: Mapping[str, Any], groups: Collection[str], others: Sequence[Any] = ()) -> list[str]:
     """Why these groups of the saved state cannot be put into the model, a line each."""
-    if "optimizer" in groups and len(saved["trained"]) != len(others):
-        return [f"{len(saved['trained'])} optimizers beside the model's own in the checkpoint, {len(others)} now"]
-    for one, places in zip(others, saved["trained"], strict=False):
+    then_trained = saved.get("trained", [])
+    if "optimizer" in groups and len(then_trained) != len(others):
+        return [f"{len(then_trained)} optimizers beside the model's own in the checkpoint, {len(others)} now"]
+    for one, places in zip(others, then_trained, strict=False):
         make_ready(one, places, model)
     now, then = _groups(model, others), saved["variables"]
     begins_anew = {group for group, _ in _beginning_anew(others, saved)}
@@ -90,7 +91,7 @@ def _named(number: int) -> str:
 
 def _beginning_anew(others: Sequence[Any], saved: Mapping[str, Any]) -> list[tuple[str, Any]]:
     """Those that have made steps, and had made none where the state was saved."""
-    pairs = enumerate(zip(others, saved["trained"], strict=False))
+    pairs = enumerate(zip(others, saved.get("trained", []), strict=False))
     return [(_named(number), one) for number, (one, places) in pairs if one.built and places is None]
 
 
