@@ -320,6 +320,24 @@ def test_a_broken_install_is_one_clear_line(tmp_path: Path) -> None:
     assert "SAID keras cannot be used here" in done.stdout
 
 
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_model_that_steps_in_another_loop_is_refused_if_its_optimizer_would_be_lost(
+    compiled: bool, tmp_path: Path
+) -> None:
+    """As with `train_on_batch`; with an optimizer of torch it is a module like any other."""
+
+    def life(scene: Scene) -> None:
+        model = keras.Sequential([keras.Input((4,)), layers.Dense(1)])
+        if compiled:
+            model.compile("adam", "mse")
+        scene.setup().track(model=model)
+
+    refused = _refused(life, tmp_path)
+    assert refused.startswith(
+        "UsageError: model was compiled with an optimizer of Keras" if compiled else "nothing was refused"
+    )
+
+
 def test_several_steps_in_one_go_are_refused(tmp_path: Path) -> None:
     """Control comes back between them only."""
 

@@ -21,7 +21,7 @@ from .logs import EventFilesPart, OpenFilePart, is_event_writer, is_open_file, l
 from .modules import ModulePart
 from .optimizers import OptimizerPart
 from .schedules import put_back, state_of
-from .whose import is_tensorflows
+from .whose import has_kerass_optimizer, is_tensorflows
 
 __all__ = ["Late", "Part", "Values", "part_for"]
 
@@ -147,6 +147,12 @@ def part_for(
     if isinstance(thing, torch.optim.Optimizer):
         return OptimizerPart(_bare(thing), parameters)
     if isinstance(thing, torch.nn.Module):
+        if has_kerass_optimizer(thing):
+            raise UsageError(
+                f"{name} was compiled with an optimizer of Keras, whose state is no part of the module",
+                hint="use run.attach(model) and model.fit(...); in a loop of your own, an optimizer of torch, and "
+                "compile(optimizer=None)",
+            )
         return ModulePart(thing)
     if is_tensorflows(thing):
         from ..tensorflow.parts import TensorFlowPart

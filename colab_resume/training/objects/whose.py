@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["is_tensorflows", "is_tf_dataset", "is_tf_function", "is_tf_iterator"]
+__all__ = ["has_kerass_optimizer", "is_tensorflows", "is_tf_dataset", "is_tf_function", "is_tf_iterator"]
 
 _DATASET, _ITERATOR = "tensorflow.python.data.ops.dataset_ops", "tensorflow.python.data.ops.iterator_ops"
 
@@ -17,6 +17,11 @@ def is_tensorflows(thing: Any) -> bool:
     if isinstance(parts, list):  # a metric
         return any(map(is_tensorflows, parts))
     return _is_kerass(thing) and is_tensorflows(getattr(thing, "state", None))
+
+
+def has_kerass_optimizer(thing: Any) -> bool:
+    """Whether this is a model of Keras that was compiled with an optimizer of Keras."""
+    return _is_kerass(thing) and _is_kerass(getattr(thing, "optimizer", None))
 
 
 def is_tf_dataset(thing: Any) -> bool:
