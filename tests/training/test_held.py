@@ -52,31 +52,15 @@ def test_it_goes_on_as_if_nothing_had_been_drawn_in_between(
     source = found(generator)
     for draw in data.draw(some):
         draw(generator)
-    state, kept = source.get(), source.hold()
+    state, said, kept = source.get(), _said_by(generator), source.hold()
     for draw in data.draw(some):
         draw(generator)
+    assert _plain(source.told(kept)) == said
     source.put_back(kept)
     assert repr(source.get()) == repr(state)
     expected, rest = make(seed + 1), data.draw(some)
     found(expected).set(state)
     assert [draw(generator) for draw in rest] == [draw(expected) for draw in rest]
-
-
-@pytest.mark.parametrize(("make", "draws", "_as_memory"), KINDS)
-@given(data=st.data(), seed=st.integers(0, 9))
-def test_what_was_held_is_told_as_the_generator_would_have_told_it(
-    make: Callable[[int], Any], draws: list[Callable[[Any], Any]], _as_memory: bool, data: st.DataObject, seed: int
-) -> None:
-    """Also after it has drawn more: the state of a checkpoint is told beside the next step."""
-    some = st.lists(st.sampled_from(draws), max_size=5)
-    generator = make(seed)
-    source = found(generator)
-    for draw in data.draw(some):
-        draw(generator)
-    expected, kept = _said_by(generator), source.hold()
-    for draw in data.draw(some):
-        draw(generator)
-    assert _plain(source.told(kept)) == expected
 
 
 def _said_by(generator: Any) -> Any:

@@ -105,40 +105,27 @@ def test_it_holds_while_the_training_goes_on() -> None:
 
 
 @pytest.mark.parametrize("way", ["as memory", "one by one"])
-@pytest.mark.parametrize("change", CHANGES_OF_MODULE)
-def test_whatever_changes_a_modules_form_is_seen(
-    change: Callable[[Scene], Any], way: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("look_at", "change"),
+    [
+        *((lambda scene: look_at_module(scene.net), change) for change in CHANGES_OF_MODULE),
+        *((lambda scene: look_at_optimizer(scene.optimizer), change) for change in CHANGES_OF_OPTIMIZER),
+    ],
+)
+def test_whatever_changes_the_form_is_seen(
+    look_at: Callable[[Scene], Any], change: Callable[[Scene], Any], way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also by something that is equal and not the same."""
-    _compare(way, monkeypatch)
-    scene = Scene()
-    look = look_at_module(scene.net)
-    assert look is not None
-    assert look.holds()
-    change(scene)
-    assert not look.holds()
-
-
-@pytest.mark.parametrize("way", ["as memory", "one by one"])
-@pytest.mark.parametrize("change", CHANGES_OF_OPTIMIZER)
-def test_whatever_changes_an_optimizers_form_is_seen(
-    change: Callable[[Scene], Any], way: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A learning rate is no form, unless it is a tensor."""
-    _compare(way, monkeypatch)
-    scene = Scene()
-    look = look_at_optimizer(scene.optimizer)
-    assert look is not None
-    assert look.holds()
-    change(scene)
-    assert not look.holds()
-
-
-def _compare(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also by something that is equal and not the same. A learning rate is no form, unless it is a tensor."""
     if way == "one by one":
         monkeypatch.setattr(identity, "_is_known", lambda: False)
     else:
         assert identity._is_known(), "each capture costs more than it need, and nobody would notice"
+    scene = Scene()
+    look = look_at(scene)
+    assert look is not None
+    assert look.holds()
+    change(scene)
+    assert not look.holds()
 
 
 OBJECTS = [None, True, 1, 1.0, 0.0, -0.0, "a", (), [], [], {}, {}, torch.zeros(()), torch.zeros(())]
