@@ -26,21 +26,22 @@ class OwnValues:
     def __init__(self, model: Any) -> None:
         self._model = model
         self._as_made: dict[tuple[int, str], Any] | None = None
+        self._marks: dict[tuple[int, str], Any] = {}
 
     def meet(self) -> None:
         """A `fit` is about to begin."""
         if self._as_made is None:
             self._as_made = {key: kept(value) for key, value in self._now()}
+            self._marks = {key: mark(value) for key, value in self._as_made.items()}
 
     def taken(self) -> list[list[Any]]:
         """Layer by number, name, value."""
-        as_made = self._as_made or {}
-        return [
-            [*key, kept(value)] for key, value in self._now() if key in as_made and mark(value) != mark(as_made[key])
-        ]
+        marks = self._marks
+        return [[*key, kept(value)] for key, value in self._now() if key in marks and mark(value) != marks[key]]
 
     def put(self, saved: list[list[Any]]) -> None:
         """Give these back; the others are as they were made."""
+        self.meet()
         then = (self._as_made or {}) | {(place, name): value for place, name, value in saved}
         layers = self._model._flatten_layers()
         for key, value in [*self._now()]:
