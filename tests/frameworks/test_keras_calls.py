@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from frameworks.keras_scenes import Halves, Scene, X, Y, arrays
+from frameworks.keras_scenes import Halves, Scene, X, Y, arrays, halves
 from vm import KILLED, live
 
 from colab_resume.errors import StateMismatch, UsageError
@@ -125,6 +125,13 @@ def test_optimizers_of_its_own_begin_anew_with_it(tmp_path: Path) -> None:
     left = _lived(lambda scene: life(scene, fails=True), tmp_path / "a", every=1000)
     whole = _lived(lambda scene: life(scene, fails=False), tmp_path / "b", every=1000)
     assert left == whole
+
+
+def test_optimizers_of_its_own_are_there_after_a_fit_that_is_over(tmp_path: Path) -> None:
+    """Which makes no step any more, for which they would be made."""
+    first, again = (_lived(halves, tmp_path)["end"] for _ in range(2))
+    assert first["others"] == again["others"]
+    assert first["weights"] == again["weights"]
 
 
 def test_a_model_with_other_optimizers_is_refused(tmp_path: Path) -> None:
