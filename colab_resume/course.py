@@ -23,6 +23,7 @@ from .remotes import Remote
 from .restore import Restored
 from .saving import Logbook, Options, Saving
 from .training.capture.live import LiveState
+from .training.chance import Chance
 from .training.data import randomness
 from .training.data.counting import counted_in
 from .training.forgotten import Forgotten, Watch
@@ -68,14 +69,14 @@ class Course:
         self.folders = Folders(root, remote, keep=options.keep.last, progress=byte_bar, tell=self._say)
         self.tracking = Tracking()
         self.tracking.before_step = self._before_step
-        self.loops = Loops(self)
+        self._chance = Chance(self.tracking)
+        self.loops = Loops(self, self._chance)
         self.logbook = Logbook(self.loops, lambda: self.saving)
         self.leaving = Leaving(name, self.loops, saving=lambda: self.saving, save=self._save_here)
         self._remarks = Remarks(name)
         self._forgotten = Forgotten(self.tracking.things, self._remarks.say)
         self._best: Best | None = None
         self._bar = ProgressBar(name)
-        self._at_setup: Any = randomness.capture()
         self.is_closed = True
         """Whether there is no session now: none has begun yet, or one was left and no other has come."""
 
@@ -100,7 +101,7 @@ class Course:
         self._unclear = False
         self._go_to(self._restored)
         self.moved = False
-        self._chance: Any = None
+        self._chance.loop_goes_on()
         self._prepared = False
         self._set_up_again = False
         self.loop_seconds: float = 0.0
@@ -119,8 +120,7 @@ class Course:
             self.loops.reset(Position.from_json(restored.manifest.position), loops)
             self._made = Made(loops["made"])
             # What is drawn from here to the loop, such as a split of the data that nobody seeded, is drawn again.
-            self._at_setup = loops["setup"]
-            randomness.restore(self._at_setup)
+            self._chance.go_back_to_setup(loops)
 
     @property
     def best(self) -> Best | None:
@@ -280,7 +280,7 @@ class Course:
     def at_boundary(self, *, savable: bool, pauses: bool, loop_ended: bool) -> None:
         """Capture the state if that is due."""
         if self.loops.cursor.arrived:
-            self._chance = randomness.hold() if loop_ended else None
+            self._chance.loop_ended() if loop_ended else self._chance.loop_goes_on()
             self._reach(savable=savable, pauses=pauses, loop_ended=loop_ended)
 
     def save_outside(self) -> None:
@@ -348,8 +348,8 @@ class Course:
 
     def _parts(self) -> Iterator[LiveState]:
         yield from self.tracking.live()
-        yield LiveState(RNG, "rng", self._chance or randomness.hold(), is_settled=True)
-        loops = {**self.loops.state(), "made": self._made.state(), "setup": self._at_setup}
+        yield LiveState(RNG, "rng", self._chance.hold(), is_settled=True)
+        loops = {**self.loops.state(), "made": self._made.state(), **self._chance.state()}
         yield LiveState.of(_LOOPS, "loops", loops, is_settled=self.loops.is_settled(loops))
 
     def _let_go_of_restored(self) -> None:
@@ -387,7 +387,7 @@ class Course:
 
 def _loops_of(restored: Restored) -> dict[str, Any]:
     loops = restored.part(_LOOPS) if _LOOPS in restored.kinds() else None
-    if isinstance(loops, dict) and loops.keys() >= {"turns", "passes", "loaders", "made", "setup"}:
+    if isinstance(loops, dict) and loops.keys() >= {"turns", "passes", "loaders", "made", "setup", "stood"}:
         return loops
     raise StateMismatch(
         f"the checkpoint of step {restored.manifest.step} does not say how its loops stood; another version made it",

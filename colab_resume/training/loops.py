@@ -14,8 +14,8 @@ from typing import Any, TypeVar, cast
 from ..errors import UsageError
 from .around import asking, counts_around, frames_outward, lead_on
 from .by_hand import Spot, loops_outward
+from .chance import Chance
 from .cursor import Cursor, Loop
-from .data import randomness
 from .data.batches import Loaders, Pass, look_of, origin_of, size_of
 from .data.witness import Witness
 from .data.wrapped import inside
@@ -35,8 +35,9 @@ _END = object()
 class Loops:
     """All loops of one run."""
 
-    def __init__(self, events: LoopEvents) -> None:
+    def __init__(self, events: LoopEvents, chance: Chance) -> None:
         self._events = events
+        self._chance = chance
         self._loaders = Loaders()
         self.reset(None, None)
 
@@ -282,9 +283,9 @@ class Loops:
         """What an epoch draws before its first batch is drawn again when a restart leads into the middle of it."""
         level = self.cursor.level(loop)
         if self.cursor.arrived:
-            self._turns[level:] = [randomness.capture()]
+            self._turns[level:] = [self._chance.now()]
         elif level < len(self._turns):
-            randomness.restore(self._turns[level])
+            self._chance.put_back(self._turns[level])
 
     def _refuse_counted_draws(self, where: str) -> None:
         if self._counted_draws and not self._explicit:

@@ -18,7 +18,7 @@ from ..errors import StateMismatch, UsageError
 from .capture.live import LiveState, take
 from .objects.modules import ModulePart, by_plain_name
 from .objects.optimizers import OptimizerPart
-from .objects.parts import Late, Part, Values, part_for
+from .objects.parts import Drawing, GeneratorPart, Late, Part, Values, part_for
 from .objects.steady import Look
 from .objects.stepping import Stepping
 
@@ -57,6 +57,10 @@ class Tracking:
         """What has been added to modules, or taken away, since they were tracked, by their names."""
         self.before_step: Callable[[], None] = lambda: None
         """Called when an optimizer is about to step."""
+        self.stood_then: Mapping[str, Any] = {}
+        """What `stood` gave in the life that is gone on with."""
+        self.stood_at_end: Mapping[str, Any] = {}
+        """What `chance` gave at the end of a loop: checkpoints hold this, and not what was drawn behind the loop."""
 
     def replaced(self, objects: Mapping[str, Any]) -> list[str]:
         """Those of these names that have stood for another object until now."""
@@ -99,7 +103,7 @@ class Tracking:
             # An optimizer's state names its parameters as the modules do.
             others = form if isinstance(part, OptimizerPart) else ()
             known = None if own is None or others is None else (own, *others)
-            yield LiveState(name, part.kind, part.state, known)
+            yield LiveState(name, part.kind, self._at_end(name, part) or part.state, known)
         if modules:
             extras = {name: part.extras for name, part in self._of(ModulePart)}
             yield LiveState(MODULES, "modules", lambda: {name: give() for name, give in extras.items()}, form)
@@ -138,7 +142,8 @@ class Tracking:
         """Put the saved state into the objects of these names; returns those for which something was saved.
 
         Until it is `final`, modules and optimizers stay as the code has made them in what only the training changed:
-        extras of modules are not applied, and an optimizer may lack parameter groups.
+        extras of modules are not applied, and an optimizer may lack parameter groups. Generators stand until then as
+        they did when they were tracked the first time.
         """
         kinds = saved.kinds()
         found = [name for name in names if name in kinds]
@@ -158,13 +163,32 @@ class Tracking:
         for _, optimizer in self._of(OptimizerPart, found):
             optimizer.drop_gradients()
         for name in found:
-            self._parts[name].load(states.pop(name))
+            part, state = self._parts[name], states.pop(name)
+            if final or not isinstance(part, GeneratorPart):
+                part.load(state)
+            else:
+                part.stood = self.stood_then.get(name, part.stood)
+                part.stand(part.stood)
         for name, module in self._of(ModulePart, found):
             if not final:
                 module.reset_extras()
             elif name in extras:
                 module.load_extras(extras[name])
         return found
+
+    def chance(self) -> dict[str, Any]:
+        """How the tracked generators stand, those in modules as well, by the names they were tracked under."""
+        return {name: part.chance() for name, part in self._drawing()}
+
+    def stood(self) -> dict[str, Any]:
+        """The same for when each was tracked."""
+        return {name: part.stood for name, part in self._drawing()}
+
+    def stand(self, chance: Mapping[str, Any]) -> None:
+        """Let them stand as `chance` has said."""
+        for name, part in self._drawing():
+            if name in chance:
+                part.stand(chance[name])
 
     def is_whole(self) -> bool:
         """Whether this boundary is one at which to save: no gradients wait for an optimizer step.
@@ -188,6 +212,10 @@ class Tracking:
     def _announce_step(self) -> None:
         self.before_step()
 
+    def _at_end(self, name: str, part: Part) -> Callable[[], Any] | None:
+        held = self.stood_at_end.get(name)
+        return None if held is None or not isinstance(part, GeneratorPart) else lambda: held
+
     def _look(self, name: str, part: Part) -> Look | None:
         """The one of last time, as long as it holds."""
         known = self._looks.pop(name, None)
@@ -206,6 +234,9 @@ class Tracking:
         """The parts of this kind by name."""
         parts = ((name, self._parts[name]) for name in (self._parts if names is None else names))
         return [(name, part) for name, part in parts if isinstance(part, kind)]
+
+    def _drawing(self) -> Iterator[tuple[str, Drawing]]:
+        return ((name, part) for name, part in self._parts.items() if isinstance(part, Drawing))
 
     def _differences(self, name: str, kind: str, state: Any) -> list[str]:
         part = self._parts[name]

@@ -239,19 +239,35 @@ def test_a_split_that_nobody_seeded_is_the_same_in_every_session(place: Place) -
     assert found[1:] == found[:1] * 2
 
 
+class Drawing(nn.Linear):
+    """A module with a generator in an attribute."""
+
+    def __init__(self) -> None:
+        super().__init__(1, 1)
+        self.rng = np.random.default_rng(8)
+
+
 def test_what_an_epoch_draws_before_its_first_batch_is_drawn_again(place: Place) -> None:
-    """A restart in the middle of an epoch finds the same mask, and goes on with the same numbers after it."""
+    """A restart in the middle of an epoch finds the same mask, and goes on with the same numbers after it.
+
+    So with a generator that is tracked; of that nobody has to know the seed.
+    """
 
     def train(stop: int) -> list[list[float]]:
-        run = place.setup()
+        run, rng, net = place.setup(), np.random.default_rng(life), Drawing()
+        run.track(rng=rng, net=net)
+        size = float(rng.random())
         for fold in run.epochs(2, name="folds"):
             shift = torch.rand(1).item() + random.random()
             for _ in run.epochs(2, name="epochs"):
-                mask = float(np.random.rand())
+                mask = float(np.random.rand() + rng.random() + net.rng.random())
                 for _ in run.batches([1, 2]):
                     if run.status().step == stop:
                         return []
-                    run.log(fold=fold, shift=shift, mask=mask, noise=torch.rand(1).item())
+                    with torch.no_grad():
+                        net.weight += 1.0
+                    noise = torch.rand(1).item() + float(rng.random()) + net.rng.random()
+                    run.log(fold=fold, size=size, shift=shift, mask=mask, noise=noise)
         return [list(record.values.values()) for record in run.history()]
 
     def seed(number: int) -> None:
@@ -265,6 +281,7 @@ def test_what_an_epoch_draws_before_its_first_batch_is_drawn_again(place: Place)
     found = train(-1)
     assert len(found) == 8
     place.move("elsewhere")
+    life = 0
     seed(0)
     assert found == train(-1)
 

@@ -51,7 +51,7 @@ class ModulePart:
         self._module = module
         self._flags = self._frozen(), self._in_eval()
         self._tracked = {place.key: copied(place.value) for place in _places(module)}
-        self._stood = {key: source.get() for key, source in _generators(module)}
+        self.stood = self.chance()
         self._names = self._names_now()
 
     def tensors(self) -> Iterator[torch.Tensor]:
@@ -103,8 +103,7 @@ class ModulePart:
         for place in _places(self._module):
             if place.key not in self._tracked or not same(place.value, self._tracked[place.key]):
                 changed[place.kind].setdefault(place.owner, {})[place.name] = place.value
-        generators = [[*key, source.get()] for key, source in _generators(self._module)]
-        drawn = {"generators": generators} if generators else {}
+        drawn = {"generators": generators} if (generators := self.chance()) else {}
         return {"frozen": self._frozen(), "eval": self._in_eval(), **changed, **drawn}
 
     def differences_of_extras(self, saved: Any) -> list[str]:
@@ -122,7 +121,7 @@ class ModulePart:
     def load_extras(self, saved: Any) -> None:
         # What is not saved was as when the module was tracked; code on the way here may have set it.
         self._put_back_as_tracked()
-        self._let_stand({(owner, name): state for owner, name, state in saved.get("generators", ())})
+        self.stand(saved.get("generators", ()))
         self._set_flags(saved["frozen"], saved["eval"])
         owners = by_plain_name(self._module.named_modules())
         for kind in ("attributes", "buffers"):
@@ -130,13 +129,19 @@ class ModulePart:
                 for name, value in saved[kind][owner].items():
                     _put(_Place(kind, owner, owners[owner], name, value))
 
-    def _let_stand(self, states: Mapping[tuple[str, str], Any]) -> None:
+    def chance(self) -> list[list[Any]]:
+        """How the generators in its attributes stand: owner, name and state of each."""
+        return [[*key, source.get()] for key, source in _generators(self._module)]
+
+    def stand(self, chance: Iterable[Iterable[Any]]) -> None:
+        """Those that are there."""
+        states = {(owner, name): state for owner, name, state in chance}
         for key, source in _generators(self._module):
             if key in states:
                 source.set(states[key])
 
     def _put_back_as_tracked(self) -> None:
-        self._let_stand(self._stood)
+        self.stand(self.stood)
         now = {place.key: place.value for place in _places(self._module)}
         owners = by_plain_name(self._module.named_modules())
         for key, value in self._tracked.items():

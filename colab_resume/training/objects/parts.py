@@ -17,13 +17,14 @@ import torch
 from torch.optim.lr_scheduler import LRScheduler
 
 from ...errors import UsageError
+from ..data.generators import source_of
 from .logs import EventFilesPart, OpenFilePart, is_event_writer, is_open_file, leads_out
 from .modules import ModulePart
 from .optimizers import OptimizerPart
 from .schedules import put_back, state_of
-from .whose import has_kerass_optimizer, is_tensorflows
+from .whose import has_kerass_optimizer, is_tensorflows, is_tf_generator
 
-__all__ = ["Late", "Part", "Values", "part_for"]
+__all__ = ["Drawing", "GeneratorPart", "Late", "Part", "Values", "part_for"]
 
 _THIN = {"_FabricOptimizer": "_optimizer", "AcceleratedOptimizer": "optimizer"}
 """Where each of these wrappers has what it wraps."""
@@ -51,6 +52,25 @@ class Late(Protocol):
 
     def differences_at_last(self, saved: Any) -> list[str]:
         """Why `saved` cannot be applied as a whole, now that the training goes on."""
+        ...
+
+
+@runtime_checkable
+class Drawing(Protocol):
+    """A part that draws random numbers. What code draws on its way back to the training is drawn again, so until it
+    is there the generators stand as they stood there the first time.
+
+    `stood`: how they stood when it was tracked.
+    """
+
+    stood: Any
+
+    def chance(self) -> Any:
+        """How they stand now, plain; later draws do not change it."""
+        ...
+
+    def stand(self, chance: Any) -> None:
+        """Let them stand so."""
         ...
 
 
@@ -99,6 +119,15 @@ class _PairPart:
 
     def load(self, saved: Any) -> None:
         self._take(saved)
+
+
+class GeneratorPart(_PairPart):
+    """A random generator."""
+
+    def __init__(self, kind: str, get: Callable[[], Any], take: Callable[[Any], Any]) -> None:
+        super().__init__(kind, get, take)
+        self.chance, self.stand = get, take
+        self.stood = get()
 
 
 class _FilePart:
@@ -157,13 +186,15 @@ def part_for(
     if is_tensorflows(thing):
         from ..tensorflow.parts import TensorFlowPart
 
-        return TensorFlowPart(name, thing, everything)
+        part = TensorFlowPart(name, thing, everything)
+        return GeneratorPart(part.kind, part.state, part.load) if is_tf_generator(thing) else part
     if is_open_file(thing):
         return OpenFilePart(thing)
     if is_event_writer(thing):
         return EventFilesPart(thing)
     if (pair := _pair_of(thing)) is not None:
-        return _PairPart("pair" if isinstance(thing, tuple) else kind, *pair)
+        draws = source_of(thing) is not None
+        return (GeneratorPart if draws else _PairPart)("pair" if isinstance(thing, tuple) else kind, *pair)
     if callable(getattr(thing, "save_state", None)) and callable(getattr(thing, "load_state", None)):
         return _FilePart(kind, thing)
     raise UsageError(

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["has_kerass_optimizer", "is_tensorflows", "is_tf_dataset", "is_tf_function", "is_tf_iterator"]
+__all__ = [
+    "has_kerass_optimizer",
+    "is_tensorflows",
+    "is_tf_dataset",
+    "is_tf_function",
+    "is_tf_generator",
+    "is_tf_iterator",
+]
 
 _DATASET, _ITERATOR = "tensorflow.python.data.ops.dataset_ops", "tensorflow.python.data.ops.iterator_ops"
+_GENERATOR = "tensorflow.python.ops.stateful_random_ops"
 
 
 def is_tensorflows(thing: Any) -> bool:
@@ -32,6 +40,11 @@ def is_tf_dataset(thing: Any) -> bool:
 def is_tf_iterator(thing: Any) -> bool:
     """Whether this is what `iter` of a `tf.data.Dataset` gives."""
     return any(kind.__module__ == _ITERATOR and kind.__name__ == "IteratorBase" for kind in type(thing).__mro__)
+
+
+def is_tf_generator(thing: Any) -> bool:
+    """Whether this is a `tf.random.Generator`."""
+    return any(kind.__module__ == _GENERATOR and kind.__name__ == "Generator" for kind in type(thing).__mro__)
 
 
 def is_tf_function(thing: Any) -> bool:

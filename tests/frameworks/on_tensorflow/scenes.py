@@ -57,13 +57,14 @@ def epochs(life: Life) -> dict[str, Any]:
     """Epochs over a shuffled dataset; every kind of object; random numbers of all kinds."""
     run = life.setup()
     net, optimizer, metric = model(), keras.optimizers.Adam(0.02), keras.metrics.Mean()
-    count, rng = tf.Variable(0.0), tf.random.Generator.from_seed(3)
+    count, rng, other = tf.Variable(0.0), tf.random.Generator.from_seed(3), tf.random.Generator.from_seed(4)
     data = points().map(lambda x, y: (x * 2.0, y), num_parallel_calls=2).cache().shuffle(42).batch(8).prefetch(2)
-    run.track(net=net, optimizer=optimizer, metric=metric, ckpt=tf.train.Checkpoint(count=count, rng=rng))
+    run.track(net=net, optimizer=optimizer, metric=metric, ckpt=tf.train.Checkpoint(count=count, rng=rng), other=other)
     step = stepper(net, optimizer, metric)
     for _ in run.epochs(3):
-        shift = tf.random.uniform(())
+        shift = tf.random.uniform(()) + other.uniform(())
         for x, y in run.batches(data):
+            shift += other.normal(()) * 0.0
             noise = rng.normal((4,)) * 0.1 + tf.random.normal((4,)) * 0.1 + keras.random.normal((4,)) * 0.1
             run.log(loss=step(x + noise + shift, y).numpy().item())
             count.assign_add(1.0)
