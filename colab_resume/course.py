@@ -326,7 +326,8 @@ class Course:
 
     def already_complete(self, name: str, turns: int) -> None:
         """Say so: a second loop without a name of its own would silently not run."""
-        warn(f"{self._name}: loop {name!r} is complete ({turns} of {turns}); if this is another loop, give it a name=")
+        done = self.loops.cursor.turns(name)
+        warn(f"{self._name}: loop {name!r} is over ({done} of {turns}); if this is another loop, give it a name=")
 
     def _save_if_due(self, *, whole: bool, step_follows: bool) -> None:
         self.saving.make_way()

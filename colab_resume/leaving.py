@@ -108,9 +108,12 @@ class Leaving:
     def _cell_begins(self) -> None:
         self._watch_at = -math.inf  # the kernel has put its own handler back
         self._before_cell = self._here
+        self._loops.ended.cell_begins()
 
     def _cell_ended(self, error: BaseException | None) -> None:
         """In a notebook an exception ends a cell and no process."""
+        if error is not None:
+            self._loops.ended.failed()
         stepped = self._here != self._before_cell
         if error is not None and stepped and self._was_left and not self._saving().ended and os.getpid() == self._pid:
             self.left(*_ending(error))

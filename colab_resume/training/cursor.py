@@ -55,6 +55,7 @@ class Cursor:
         self._known = 0
         self._passed: set[str] = set()
         self._loops = dict(start.loops)
+        self._left = set(start.left)
         self._finished: tuple[int, ...] = ()
         self._stack: list[Loop] = []
         self._beside: list[Loop | None] = []
@@ -121,6 +122,15 @@ class Cursor:
         """How many loops there are around this one."""
         return self._stack.index(loop)
 
+    def is_over(self, name: str, turns: int) -> bool:
+        """Whether the top-level loop of this name has done so many turns, or was left for good."""
+        return name in self._left or self.turns(name) >= turns
+
+    def leave(self, name: str) -> None:
+        """The top-level loop of this name is over, however many turns it has done."""
+        self._loops.setdefault(name, 0)
+        self._left.add(name)
+
     def turns(self, name: str) -> int:
         """How many turns the top-level loop of this name has completed."""
         return self._loops.get(name, 0)
@@ -135,6 +145,7 @@ class Cursor:
             logged=self._logged,
             finished=self._finished,
             loops=dict(self._loops),
+            left=tuple(sorted(self._left)),
             frames=tuple(loop.way_back for loop in self._stack),
             beside=tuple(beside.get(slot) for slot in range(max(beside, default=-1) + 1)),
         )

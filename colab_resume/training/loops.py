@@ -20,6 +20,7 @@ from .data.batches import Loaders, Pass, look_of, origin_of, size_of
 from .data.witness import Witness
 from .data.wrapped import inside
 from .drawn_by import owner_of_loop, refused
+from .ended import Ended
 from .events import LoopEvents
 from .forgotten import Watch
 from .looked_through import bare, is_one_shot, looked_through
@@ -39,6 +40,7 @@ class Loops:
         self._events = events
         self._chance = chance
         self._loaders = Loaders()
+        self.ended = Ended(chance)
         self.reset(None, None)
 
     def reset(self, target: Position | None, saved: Any) -> None:
@@ -51,7 +53,8 @@ class Loops:
         self._explicit = self.cursor.waits_for_no_loop and self.cursor.step > 0
         self._counted_draws = False
         self._stopped = False
-        saved = saved or {"turns": [], "passes": {}, "loaders": {"loaders": [], "made anew": []}}
+        saved = saved or {"turns": [], "passes": {}, "loaders": {"loaders": [], "made anew": []}, "ends": {}}
+        self.ended.reset(saved["ends"])
         self._turns: list[Any] = list(saved["turns"])
         self._saved: dict[str, Any] = dict(saved["passes"])
         self._loaders.bring_back(saved["loaders"])
@@ -73,7 +76,8 @@ class Loops:
         }
         seen = {str(loop.frame.seed): one.seen for loop, one in self._witnesses.items() if loop in self.cursor}
         turns, loaders = self._turns[: self.cursor.depth], self._loaders.kept()
-        return {"turns": turns, "passes": passes, "loaders": loaders, "seen": seen}
+        ends = self.ended.state()
+        return {"turns": turns, "passes": passes, "loaders": loaders, "seen": seen, "ends": ends}
 
     @staticmethod
     def is_settled(state: Mapping[str, Any]) -> bool:
@@ -152,6 +156,8 @@ class Loops:
         return looked_through(loader, begin)
 
     def _batches(self, loader: Iterable[T], ahead: bool | None, asked: int, begun: Spot) -> Iterator[T]:
+        if not self.cursor.inside:
+            self._go_on()
         if not self.cursor.inside and not self.settled:
             self._events.entered_again("batches")
         within = inside(loader, self.cursor.epoch)
@@ -164,6 +170,8 @@ class Loops:
         look = look_of(loader) + ", drawn ahead" * bool(ahead)
         loop = self._open("batches", "batches", origin=origin_of(loader), look=look, asked=asked, ahead=ahead)
         if loop is None:
+            if not self.cursor.inside:
+                self.ended.pass_by("batches")
             within.end()
             return
         try:
@@ -300,16 +308,25 @@ class Loops:
         """Whether the top-level loop of this name has turns left; brings an interrupted training back first."""
         again = name in self._entered
         self._entered.add(name)
-        if again and self.cursor.turns(name) < n:
+        if not again:
+            self._go_on()
+        elif not self.cursor.is_over(name, n):
             self._events.entered_again(name)
             self._entered.add(name)
-        elif again:
+        if again and self.cursor.is_over(name, n):
             self._events.already_complete(name, n)
         self.settled = True
-        if self.cursor.turns(name) < n:
+        if not self.cursor.is_over(name, n):
             return True
+        self.ended.pass_by(name)
         self.cursor.pass_by(name)
         return False
+
+    def _go_on(self) -> None:
+        """The code is past the loops that it has left: they are not entered again after a restart."""
+        for name in self.ended.gone_on():
+            self.cursor.leave(name)
+            self.settled = True
 
     def _turned(self, loop: Loop, *, last: bool) -> None:
         """The body of the loop has run: a boundary, unless a step of another loop is still under way."""
@@ -340,6 +357,8 @@ class Loops:
         over = last and loop.frame.kind == "batches" and (self.cursor.inside or self.cursor.in_hand)
         stale = loop in self._keeping and loop in self.cursor and loop not in self._kept
         ended = not self.cursor.inside and not self.cursor.in_hand
+        if ended:
+            self.ended.ends(loop.frame.name)
         self._events.at_boundary(savable=not (over or stale), pauses=over, loop_ended=ended)
         if not loop.ahead:
             self._kept.pop(loop, None)
@@ -356,6 +375,8 @@ class Loops:
         stepping = self.cursor.makes_steps(loop)
         if stepping or (loop in self.cursor and loop.frame.kind == "epochs"):
             self.settled = False
+            if loop is self.cursor.open_loops[0] and loop.frame.kind != "batches":
+                self.ended.left(loop.frame.name)
         if stepping and not self._explicit:
             self.cursor.step += 1
 

@@ -36,8 +36,9 @@ class Position:
     """A boundary, as the loops see it.
 
     `frames`: the loops around the boundary, the last of which made it. `beside`: passes that are drawn from inside the
-    last one, by slot; None is a free slot. `loops`: turns done by each named loop. `passes`: passes opened so far.
-    `logged`: records that were logged after the last boundary of the loops, and before this moment.
+    last one, by slot; None is a free slot. `loops`: turns done by each named loop. `left`: those of them that `break`
+    has ended. `passes`: passes opened so far. `logged`: records that were logged after the last boundary of the loops,
+    and before this moment.
     """
 
     step: int = 0
@@ -45,6 +46,7 @@ class Position:
     logged: int = 0
     finished: tuple[int, ...] = ()
     loops: Mapping[str, int] = field(default_factory=dict)
+    left: tuple[str, ...] = ()
     frames: tuple[Frame, ...] = ()
     beside: tuple[Frame | None, ...] = ()
 
@@ -56,6 +58,7 @@ class Position:
             "logged": self.logged,
             "finished": list(self.finished),
             "loops": dict(self.loops),
+            "left": list(self.left),
             "frames": [_to_json(frame) for frame in self.frames],
             "beside": [frame and _to_json(frame) for frame in self.beside],
         }
@@ -70,6 +73,7 @@ class Position:
                 logged=_count(data["logged"]),
                 finished=tuple(map(_count, data["finished"])),
                 loops={_text(name): _count(turns) for name, turns in data["loops"].items()},
+                left=tuple(map(_text, data.get("left", ()))),
                 frames=tuple(map(_from_json, data["frames"])),
                 beside=tuple(None if frame is None else _from_json(frame) for frame in data["beside"]),
             )

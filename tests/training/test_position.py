@@ -159,6 +159,7 @@ _FRAME = st.builds(
         passes=_COUNT,
         finished=st.lists(_COUNT, max_size=2).map(tuple),
         loops=st.dictionaries(st.text(max_size=5), _COUNT),
+        left=st.lists(st.text(max_size=5), max_size=2).map(tuple),
         frames=st.lists(_FRAME, max_size=4).map(tuple),
         beside=st.lists(st.none() | _FRAME, max_size=3).map(tuple),
     )
@@ -176,6 +177,7 @@ def test_a_position_survives_json(position: Position) -> None:
         {"step": True},
         {"loops": {"epochs": "3"}},
         {"loops": 3},
+        {"left": [3]},
         {"frames": [{}]},
         {"frames": [{"kind": "forever", "name": "x"}]},
         {"frames": [{"kind": "epochs", "name": "x", "index": 1.5}]},
