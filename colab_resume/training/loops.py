@@ -65,6 +65,8 @@ class Loops:
         self._kept: dict[Loop, Any] = {}
         self._seen: dict[str, Any] = dict(saved.get("seen", {}))
         self._witnesses: dict[Loop, Witness] = {}
+        self._heads_before: dict[str, Any] = dict(saved.get("heads", {}))
+        self._heads: dict[Loop, dict[str, Any]] = {}
 
     def state(self) -> Any:
         """What goes with the position: how the generators stood when each open epoch began, and the state of the
@@ -76,8 +78,9 @@ class Loops:
         }
         seen = {str(loop.frame.seed): one.seen for loop, one in self._witnesses.items() if loop in self.cursor}
         turns, loaders = self._turns[: self.cursor.depth], self._loaders.kept()
+        heads = {str(loop.frame.seed): head for loop, head in self._heads.items() if loop in self.cursor}
         ends = self.ended.state()
-        return {"turns": turns, "passes": passes, "loaders": loaders, "seen": seen, "ends": ends}
+        return {"turns": turns, "passes": passes, "loaders": loaders, "seen": seen, "heads": heads, "ends": ends}
 
     @staticmethod
     def is_settled(state: Mapping[str, Any]) -> bool:
@@ -182,6 +185,7 @@ class Loops:
             if self._first_step:
                 self._events.hands_out_first()
             watch = self._events.watch()
+            self._look_at_head(loop, watch, loader, sys._getframe())
             item = next(items, _END)
             if items.witness.differs:
                 self._events.data_differ()
@@ -205,6 +209,7 @@ class Loops:
             self._keeping.pop(loop, None)
             self._kept.pop(loop, None)
             self._witnesses.pop(loop, None)
+            self._heads.pop(loop, None)
             within.end()
 
     def go_back_if_left(self, name: str) -> None:
@@ -282,6 +287,11 @@ class Loops:
     def _watch(self, loop: Loop, watch: Watch, frame: FrameType) -> None:
         if watch.is_due and (loop.frame.kind == "epochs" or self.cursor.makes_steps(loop)):
             watch.look(asking(frame))
+
+    def _look_at_head(self, loop: Loop, watch: Watch, loader: Iterable[Any], frame: FrameType) -> None:
+        if self.cursor.epoch is not None and self.cursor.makes_steps(loop):
+            before = self._heads_before.pop(str(loop.frame.seed), None)
+            self._heads[loop] = watch.look_at_head(asking(frame), loader, before)
 
     def _refuse_draws_by_hand(self, loop: Loop, begun: Spot, frame: FrameType) -> None:
         if loop.drawn == 1 and self.cursor.makes_steps(loop) and not self._explicit:

@@ -17,7 +17,7 @@ from typing import Any
 
 from ..data.users_code import is_users_file
 
-__all__ = ["Body", "body_at", "carried", "named_globals"]
+__all__ = ["Body", "body_at", "carried", "made_before", "named_globals"]
 
 _VARIABLES = ("_FAST", "_NAME", "_GLOBAL", "_DEREF", "_CLOSURE")
 _GLOBALS = ("LOAD_GLOBAL", "STORE_GLOBAL", "DELETE_GLOBAL", "LOAD_NAME")
@@ -40,6 +40,24 @@ def body_at(frame: FrameType) -> Body | None:
     """The innermost loop that a frame is in; None if it is in none."""
     here = [body for body in _bodies(frame.f_code) if body.begin <= frame.f_lasti <= body.end]
     return min(here, key=lambda body: body.end - body.begin, default=None)
+
+
+def made_before(frame: FrameType, body: Body) -> frozenset[str]:
+    """The variables that are set between the beginning of the turn around this loop and the loop; if nothing is around
+    it in its function, those that the function was given or has set."""
+    around = [one.begin for one in _bodies(frame.f_code) if one.begin < body.begin and body.end <= one.end]
+    if around:
+        return _set_between(frame.f_code, max(around), body.begin)
+    if not frame.f_code.co_flags & inspect.CO_OPTIMIZED:
+        return frozenset()
+    given = inspect.getargs(frame.f_code)
+    return _set_between(frame.f_code, -1, body.begin).union(given.args)
+
+
+@lru_cache
+def _set_between(code: CodeType, begin: int, end: int) -> frozenset[str]:
+    steps = (step for step in dis.get_instructions(code) if begin < step.offset < end)
+    return frozenset(name for step in steps for name, reads in _variables_of(step) if not reads)
 
 
 def carried(frame: FrameType, body: Body) -> dict[str, Any]:

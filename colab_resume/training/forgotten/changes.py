@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from ..data.generators import source_of
 from ..data.users_code import is_users_own
 
-__all__ = ["mark_of", "variables"]
+__all__ = ["is_a_time", "mark_of", "variables"]
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic)
 _CONTAINERS = (list, dict, set, deque)
@@ -49,7 +49,7 @@ def mark_of(value: Any, covered: Collection[int], *, deep: int = 2) -> Hashable 
     if id(value) in covered and not isinstance(value, _PLAIN):
         return None
     if isinstance(value, _PLAIN):
-        return None if _is_a_time(value) else _of_plain(value)
+        return None if is_a_time(value) else _of_plain(value)
     if isinstance(value, torch.Tensor):
         return id(value), None if value.is_inference() else value._version
     if isinstance(value, np.ndarray):
@@ -93,7 +93,7 @@ def _is_users_object(value: Any) -> bool:
     return is_users_own(type(value)) and hasattr(value, "__dict__")
 
 
-def _is_a_time(value: Any) -> bool:
+def is_a_time(value: Any) -> bool:
     """What `t0 = time.time()` holds; clocks that count from the start of the machine have counted for a while."""
     clocks = (time.time(), time.perf_counter(), time.monotonic())
     return isinstance(value, float) and value > _A_WHILE and any(0 <= now - value < _A_WHILE for now in clocks)

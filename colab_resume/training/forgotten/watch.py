@@ -17,6 +17,7 @@ from ..data.users_code import is_users_file
 from ..objects.whose import is_tf_function
 from .carried import body_at, carried
 from .changes import mark_of, variables
+from .heads import differing, head_of
 
 __all__ = ["Forgotten", "Watch"]
 
@@ -72,6 +73,19 @@ class Forgotten:
             self._tell(_in_words(changed))
         return marks
 
+    def compare_head(self, frame: FrameType, loader: Any, before: dict[str, Any] | None) -> dict[str, Any]:
+        """Tell what an epoch has made otherwise for its batches than it was `before`; what it is now."""
+        if not is_users_file(frame.f_code.co_filename):
+            return {}
+        now = head_of(frame, loader, [thing for thing in self._kept() if isinstance(thing, torch.nn.Module)])
+        if names := differing(before or {}, now):
+            self._tell(
+                f"what the head of this epoch makes for its batches is not what it was before the restart "
+                f"({', '.join(names)}): it ran again with what has been trained since. If the training depends on it, "
+                "make it behind the batches of the epoch before, and keep it by run.state or run.track"
+            )
+        return now
+
     def could_not_look(self, error: Exception) -> None:
         """Say so, once."""
         if not self._could_not_look:
@@ -100,6 +114,14 @@ class Watch:
         """Whether to look now; asked once for each turn, and once before the first."""
         self._turns += 1
         return not self._turns & (self._turns - 1)
+
+    def look_at_head(self, frame: FrameType, loader: Any, before: dict[str, Any] | None) -> dict[str, Any]:
+        """What an epoch has made for this pass, in a few numbers; `before`: what it was when the pass began first."""
+        try:
+            return self._forgotten.compare_head(frame, loader, before)
+        except Exception as error:  # noqa: BLE001 - variables are of any kind
+            self._forgotten.could_not_look(error)
+            return before or {}
 
     def look(self, frame: FrameType) -> None:
         """Compare with the look before; the training goes on whatever that meets."""

@@ -1,0 +1,107 @@
+"""What the head of an epoch makes for its batches: a teacher, prototypes, pseudo labels, the choice of the data.
+
+After a restart in the middle of an epoch its head runs again, with weights that have been trained since. What it makes
+of these is then another thing than before the restart, and the rest of the epoch another training. Nothing can mend
+that, for these are variables of the user's code; but a few of their numbers are remembered, and a difference is told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from itertools import islice
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn.parameter import is_lazy
+from torch.utils.data import ConcatDataset, DataLoader, Subset, TensorDataset
+
+from .carried import body_at, carried, made_before
+from .changes import is_a_time
+
+__all__ = ["differing", "head_of"]
+
+THE_DATA = "the data of run.batches"
+_LEAVES, _VALUES, _DEEP = 16, 16, 4
+_CLOSE = 1e-4
+"""How far apart the same number may be on two processors, for the size of those beside it."""
+
+
+def head_of(frame: FrameType, loader: Any, kept: Iterable[torch.nn.Module]) -> dict[str, Any]:
+    """By the names of variables that the loop in `frame` reads, and that were made since the turn around it began:
+    some of their numbers. `kept`: the modules that are tracked, whose weights are what they are."""
+    weights = (one for module in kept for one in (*module.parameters(), *module.buffers()))
+    covered = {_memory(one) for one in weights if one.layout is torch.strided and not is_lazy(one)} - {0}
+    if (body := body_at(frame)) is None:
+        return {}
+    fresh = made_before(frame, body)
+    things = {name: thing for name, thing in carried(frame, body).items() if name in fresh}
+    found = {}
+    for name, thing in {**things, THE_DATA: _data(loader)}.items():
+        with suppress(Exception):  # things are of any kind, and some answer to no question
+            if numbers := list(islice(_numbers(thing, covered, _DEEP), _LEAVES)):
+                found[name] = numbers
+    return found
+
+
+def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """The names of what is not what it was."""
+    return [name for name in now if name in before and not _alike(before[name], now[name])]
+
+
+def _numbers(thing: Any, covered: Collection[int], deep: int) -> Iterator[list[Any]]:
+    if isinstance(thing, bool | int | float | np.number):
+        if not is_a_time(thing):
+            yield np.asarray(thing).reshape(1).tolist()
+    elif isinstance(thing, torch.Tensor):
+        if thing.layout is torch.strided and _memory(thing) not in covered:
+            yield from _some(thing.shape, thing.detach().reshape(-1))
+    elif isinstance(thing, np.ndarray):
+        if thing.dtype.kind in "biuf":
+            yield from _some(thing.shape, thing.reshape(-1))
+    elif isinstance(thing, torch.nn.Module):
+        for one in (*thing.parameters(), *thing.buffers()):
+            yield from _numbers(one, covered, deep)
+    elif isinstance(thing, list | tuple) and thing and all(type(one) is int for one in thing):
+        yield from _some([len(thing), sum(thing)], np.array(thing))
+    elif isinstance(thing, list | tuple | dict) and deep:
+        for one in islice(thing.values() if isinstance(thing, dict) else thing, _LEAVES):
+            yield from _numbers(one, covered, deep - 1)
+
+
+def _memory(tensor: torch.Tensor) -> int:
+    """What a tensor and its views have in common."""
+    return tensor.untyped_storage().data_ptr()
+
+
+def _data(loader: Any) -> Any:
+    """What a loader draws from, as far as it is known how to look at it."""
+    if isinstance(loader, DataLoader):
+        return _data(loader.dataset)
+    if isinstance(loader, Subset):
+        indices = loader.indices
+        return list(indices) if isinstance(indices, range) else indices, _data(loader.dataset)
+    if isinstance(loader, TensorDataset):
+        return loader.tensors
+    if isinstance(loader, ConcatDataset):
+        return list(map(_data, loader.datasets))
+    return loader if isinstance(loader, list | torch.Tensor | np.ndarray) else None
+
+
+def _some(shape: Collection[int], values: Any) -> list[list[Any]]:
+    """The shape, and of as many numbers as there are a few, from all over."""
+    places = np.linspace(0, len(values) - 1, min(len(values), _VALUES)).astype(int)
+    return [list(shape), values[places.tolist()].tolist()]
+
+
+def _alike(before: Any, now: Any) -> bool:
+    return len(before) == len(now) and all(map(_close, before, now))
+
+
+def _close(one: list[Any], other: list[Any]) -> bool:
+    if one == other or len(one) != len(other) or all(isinstance(number, int) for number in one):
+        return one == other
+    size = max((abs(number) for number in one if np.isfinite(number)), default=0.0)
+    return np.allclose(one, other, rtol=0, atol=_CLOSE * size, equal_nan=True)
