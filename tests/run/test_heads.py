@@ -115,6 +115,27 @@ def test_what_was_made_of_weights_of_then(kind: str, how: str, place: Place, cap
     assert f"{TOLD} for its batches is not what it was before the restart (made)" in said
 
 
+def test_what_the_loop_itself_carries(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    """It is taken up where it was, and handed on in each step."""
+
+    def train(stop: int = -1) -> None:
+        training = Training(place, means)
+        run, kept = training.run, training.run.state(n=0)
+        for _ in run.epochs(3):
+            n = kept.n
+            for x, _ in run.batches(DataLoader(FULL, batch_size=8, shuffle=True)):
+                if run.status().step == stop:
+                    return
+                training.step(x, None)
+                n += 1
+                kept.n = n
+        assert kept.n == 9
+
+    train(stop=5)
+    train()
+    assert TOLD not in caplog.text
+
+
 def test_data_that_were_chosen_by_weights_of_then(place: Place, caplog: pytest.LogCaptureFixture) -> None:
     """A curriculum, or hard examples: their number alone may be the same."""
     assert "(the data of run.batches)" in told(place, chosen, caplog)

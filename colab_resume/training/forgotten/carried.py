@@ -43,15 +43,16 @@ def body_at(frame: FrameType) -> Body | None:
 
 
 def made_before(frame: FrameType, body: Body) -> frozenset[str]:
-    """The variables that are set between the beginning of the turn around this loop and the loop; if nothing is around
-    it in its function, those that the function was given or has set."""
+    """The variables that are set between the beginning of the turn around this loop and the loop, and not by the loop
+    itself; if nothing is around it in its function, those that the function was given or has set."""
+    changed = _set_between(frame.f_code, body.begin, body.end)
     around = [one.begin for one in _bodies(frame.f_code) if one.begin < body.begin and body.end <= one.end]
     if around:
-        return _set_between(frame.f_code, max(around), body.begin)
+        return _set_between(frame.f_code, max(around), body.begin) - changed
     if not frame.f_code.co_flags & inspect.CO_OPTIMIZED:
         return frozenset()
     given = inspect.getargs(frame.f_code)
-    return _set_between(frame.f_code, -1, body.begin).union(given.args)
+    return _set_between(frame.f_code, -1, body.begin).union(given.args) - changed
 
 
 @lru_cache

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.parameter import is_lazy
 from torch.utils.data import ConcatDataset, DataLoader, Subset, TensorDataset
 
+from ..objects.modules import has_memory
 from .carried import body_at, carried, made_before
 from .changes import is_a_time
 
@@ -33,7 +33,7 @@ def head_of(frame: FrameType, loader: Any, kept: Iterable[torch.nn.Module]) -> d
     """By the names of variables that the loop in `frame` reads, and that were made since the turn around it began:
     some of their numbers. `kept`: the modules that are tracked, whose weights are what they are."""
     weights = (one for module in kept for one in (*module.parameters(), *module.buffers()))
-    covered = {_memory(one) for one in weights if one.layout is torch.strided and not is_lazy(one)} - {0}
+    covered = {_memory(one) for one in weights if has_memory(one)} - {0}
     if (body := body_at(frame)) is None:
         return {}
     fresh = made_before(frame, body)

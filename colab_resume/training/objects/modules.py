@@ -19,7 +19,7 @@ from ..data.generators import Source, source_of
 from .plain import copied, is_plain, same
 from .steady import ModuleLook, look_at_module
 
-__all__ = ["ModulePart", "by_plain_name"]
+__all__ = ["ModulePart", "by_plain_name", "has_memory"]
 
 T = TypeVar("T")
 
@@ -200,7 +200,7 @@ def _are_extras(saved: Any) -> bool:
 
 def _places(module: torch.nn.Module) -> Iterator[_Place]:
     """Those with plain values. What looks at the memory of a parameter comes back with that parameter."""
-    taken = {one.untyped_storage().data_ptr() for one in _stored(module) if _has_memory(one)} - {0}
+    taken = {one.untyped_storage().data_ptr() for one in _stored(module) if has_memory(one)} - {0}
     for owner, part in by_plain_name(module.named_modules()).items():
         for name in sorted(vars(part).keys() - _TORCHS_OWN):
             value = vars(part)[name]
@@ -219,7 +219,7 @@ def _generators(module: torch.nn.Module) -> Iterator[tuple[tuple[str, str], Sour
                 yield (owner, name), source
 
 
-def _has_memory(tensor: torch.Tensor) -> bool:
+def has_memory(tensor: torch.Tensor) -> bool:
     """Lazy and sparse ones, and those of strange types, have none that could be asked for its address."""
     return type(tensor) in (torch.Tensor, torch.nn.Parameter) and tensor.layout is torch.strided
 
