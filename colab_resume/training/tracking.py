@@ -18,7 +18,7 @@ from ..errors import StateMismatch, UsageError
 from .capture.live import LiveState, take
 from .objects.modules import ModulePart, by_plain_name
 from .objects.optimizers import OptimizerPart
-from .objects.parts import Drawing, GeneratorPart, Late, Part, Values, part_for
+from .objects.parts import GeneratorPart, Late, Part, Values, part_for
 from .objects.steady import Look
 from .objects.stepping import Stepping
 
@@ -235,8 +235,11 @@ class Tracking:
         parts = ((name, self._parts[name]) for name in (self._parts if names is None else names))
         return [(name, part) for name, part in parts if isinstance(part, kind)]
 
-    def _drawing(self) -> Iterator[tuple[str, Drawing]]:
-        return ((name, part) for name, part in self._parts.items() if isinstance(part, Drawing))
+    def _drawing(self) -> Iterator[tuple[str, GeneratorPart | ModulePart]]:
+        """What draws: generators, and modules with generators in attributes."""
+        for name, part in self._parts.items():
+            if isinstance(part, GeneratorPart | ModulePart):
+                yield name, part
 
     def _differences(self, name: str, kind: str, state: Any) -> list[str]:
         part = self._parts[name]

@@ -24,7 +24,7 @@ from .optimizers import OptimizerPart
 from .schedules import put_back, state_of
 from .whose import has_kerass_optimizer, is_tensorflows, is_tf_generator
 
-__all__ = ["Drawing", "GeneratorPart", "Late", "Part", "Values", "part_for"]
+__all__ = ["GeneratorPart", "Late", "Part", "Values", "part_for"]
 
 _THIN = {"_FabricOptimizer": "_optimizer", "AcceleratedOptimizer": "optimizer"}
 """Where each of these wrappers has what it wraps."""
@@ -52,25 +52,6 @@ class Late(Protocol):
 
     def differences_at_last(self, saved: Any) -> list[str]:
         """Why `saved` cannot be applied as a whole, now that the training goes on."""
-        ...
-
-
-@runtime_checkable
-class Drawing(Protocol):
-    """A part that draws random numbers. What code draws on its way back to the training is drawn again, so until it
-    is there the generators stand as they stood there the first time.
-
-    `stood`: how they stood when it was tracked.
-    """
-
-    stood: Any
-
-    def chance(self) -> Any:
-        """How they stand now, plain; later draws do not change it."""
-        ...
-
-    def stand(self, chance: Any) -> None:
-        """Let them stand so."""
         ...
 
 
@@ -122,7 +103,11 @@ class _PairPart:
 
 
 class GeneratorPart(_PairPart):
-    """A random generator."""
+    """A random generator. What code draws on its way back to the training is drawn again, so until it is there the
+    generator stands as it stood there the first time.
+
+    `chance` says how it stands now, `stand` lets it stand so; `stood`: how it stood when it was tracked.
+    """
 
     def __init__(self, kind: str, get: Callable[[], Any], take: Callable[[Any], Any]) -> None:
         super().__init__(kind, get, take)
