@@ -161,8 +161,8 @@ class Loops:
     def _batches(self, loader: Iterable[T], ahead: bool | None, asked: int, begun: Spot) -> Iterator[T]:
         if not self.cursor.inside:
             self._go_on()
-        if not self.cursor.inside and not self.settled:
-            self._events.entered_again("batches")
+            if not self.settled:
+                self._events.entered_again("batches")
         within = inside(loader, self.cursor.epoch)
         loader = within.loader
         if self._loaders.meet(loader):

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-__all__ = ["Witness"]
+__all__ = ["Witness", "a_few"]
 
 T = TypeVar("T")
 
@@ -76,10 +76,13 @@ def _leaves(item: Any) -> Iterator[list[Any]]:
 
 
 def _numbers(shape: Any, values: Any) -> list[Any]:
-    """Of as many as there are a few, from all over."""
-    places = np.linspace(0, len(values) - 1, min(len(values), _VALUES)).astype(int).tolist()
-    found = [values[place] for place in places]
-    return [*shape, *map(float, found)]
+    return [*shape, *map(float, a_few(values, _VALUES))]
+
+
+def a_few(values: Any, most: int) -> list[Any]:
+    """Of as many values as there are so many at most, from all over."""
+    places = np.linspace(0, len(values) - 1, min(len(values), most)).astype(int).tolist()
+    return [values[place] for place in places]
 
 
 def _alike(before: Any, now: Any) -> bool:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch.utils.data import ConcatDataset, DataLoader, Subset, TensorDataset
 
+from ..data.witness import a_few
 from ..objects.modules import has_memory
 from .carried import body_at, carried, made_before
 from .changes import is_a_time
@@ -32,10 +33,10 @@ _CLOSE = 1e-4
 def head_of(frame: FrameType, loader: Any, kept: Iterable[torch.nn.Module]) -> dict[str, Any]:
     """By the names of variables that the loop in `frame` reads, and that were made since the turn around it began:
     some of their numbers. `kept`: the modules that are tracked, whose weights are what they are."""
-    weights = (one for module in kept for one in (*module.parameters(), *module.buffers()))
-    covered = {_memory(one) for one in weights if has_memory(one)} - {0}
     if (body := body_at(frame)) is None:
         return {}
+    weights = (one for module in kept for one in (*module.parameters(), *module.buffers()))
+    covered = {_memory(one) for one in weights if has_memory(one)} - {0}
     fresh = made_before(frame, body)
     things = {name: thing for name, thing in carried(frame, body).items() if name in fresh}
     found = {}
@@ -91,9 +92,8 @@ def _data(loader: Any) -> Any:
 
 
 def _some(shape: Collection[int], values: Any) -> list[list[Any]]:
-    """The shape, and of as many numbers as there are a few, from all over."""
-    places = np.linspace(0, len(values) - 1, min(len(values), _VALUES)).astype(int)
-    return [list(shape), values[places.tolist()].tolist()]
+    """The shape, and a few of the numbers."""
+    return [list(shape), [one.item() for one in a_few(values, _VALUES)]]
 
 
 def _alike(before: Any, now: Any) -> bool:
