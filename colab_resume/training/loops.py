@@ -173,7 +173,7 @@ class Loops:
         look = look_of(loader) + ", drawn ahead" * bool(ahead)
         loop = self._open("batches", "batches", origin=origin_of(loader), look=look, asked=asked, ahead=ahead)
         if loop is None:
-            if not self.cursor.inside:
+            if not self.cursor.inside and self.on_the_way_back:
                 self.ended.pass_by("batches")
             within.end()
             return
@@ -328,7 +328,8 @@ class Loops:
         self.settled = True
         if not self.cursor.is_over(name, n):
             return True
-        self.ended.pass_by(name)
+        if self.on_the_way_back:
+            self.ended.pass_by(name)
         self.cursor.pass_by(name)
         return False
 

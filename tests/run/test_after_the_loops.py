@@ -120,6 +120,26 @@ def test_a_death_in_the_second_loop(dies: int, first: int, tmp_path: Path) -> No
     assert notebook("killed")[1] == whole
 
 
+def test_a_loop_that_is_over_is_entered_once_more(tmp_path: Path) -> None:
+    """Where nothing was restored nobody is led past it: what was drawn since is not drawn again."""
+
+    def notebook() -> list[float]:
+        run = colab_resume.setup("loops", store=tmp_path / "disk", remote=None, every=1000)
+        rng = np.random.default_rng(1)
+        run.track(rng=rng)
+        found = []
+        for _ in range(2):
+            for _ in run.steps(2):
+                rng.random()
+            found += [float(rng.random()), random.random()]
+        run.finish()
+        return found
+
+    status, found = live(notebook)
+    assert status == 0
+    assert len(set(found)) == 4
+
+
 def test_more_turns_for_a_run_that_was_finished(tmp_path: Path) -> None:
     """They go on from the end of its loop: what was drawn after that, before it was finished, leaves no trace."""
     whole = live(lambda: Notebook(tmp_path / "whole", turns=6).train())[1]
