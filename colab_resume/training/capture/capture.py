@@ -139,6 +139,8 @@ class Capture:
             self._streams.hold_training()
         self._copy_now([job for division in divisions for job in division.jobs_now])
         self._to_try = [spot for division in divisions for spot in division.to_try]
+        for spot in self._to_try:
+            spot.hold()
         if any(division.late or division.late_on_gpu for division in divisions):
             self._late = Late(divisions, self._streams, self._hand_on)
         if jobs := list(moves(spot for division in divisions for spot in division.immutable)):

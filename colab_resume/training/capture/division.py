@@ -17,6 +17,9 @@ from .watch import Watch
 
 __all__ = ["Division", "Trust", "divide"]
 
+_TINY = 64
+"""So many bytes are never late unless an optimizer owns them: what waits to be resized by its first use is such."""
+
 
 class Trust:
     """What is known of stretches of memory, by address and size."""
@@ -79,6 +82,7 @@ def divide(
     """`owned`: the addresses that known optimizers change; `unmoved`: what torch has not seen change since the last
     capture; `step_follows`: whether nothing but a step comes next; `places`: see `Division`."""
     mutable = [spot for spot in spots if not spot.piece.immutable]
+    unmoved = {spot for spot in unmoved if spot.piece.nbytes > _TINY}
     still = (spot for spot in mutable if spot.source.data_ptr() in owned or spot in unmoved)
     candidates = list(still) if step_follows else []
     late = {spot for spot in candidates if trust.may_be_late(spot)}

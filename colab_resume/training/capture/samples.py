@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from .spots import Bytes, Spot
+from ...checkpoints.encoding.fresh import Bytes
+from .spots import Spot
 
 __all__ = ["Samples"]
 

@@ -9,25 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 import torch
 
 from ...checkpoints.digest import digest_of
 from ...checkpoints.encoding import Piece
+from ...checkpoints.encoding.fresh import raw_bytes
 from ...checkpoints.pack import Slab
 from ...checkpoints.sharing import fill
 from ...checkpoints.store import PACK_BYTES
 from .staging import Staging, rounded
 
-__all__ = ["Bytes", "Spot", "copies", "lay_out", "moves", "raw_bytes"]
+__all__ = ["Spot", "copies", "lay_out", "moves"]
 
 _SMALL = 64 << 10
 _CHUNK = 4 << 20
 _TOGETHER = 1024
-
-Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 
 
 class Spot:
@@ -50,6 +48,11 @@ class Spot:
         self.staged = staging.view(self.place, self.piece.nbytes)
         target = torch.from_numpy(self.staged)
         self.target = target.view(self.source.dtype).view(self.source.shape) if self.piece.nbytes else target
+
+    def hold(self) -> None:
+        """From now on it may be read beside the training, so it keeps its memory: who would resize it gets an error."""
+        if self.raw is not None:
+            self.source.reshape(-1).view(torch.uint8).numpy()
 
     def copy(self) -> None:
         """Take all of it."""
@@ -145,10 +148,3 @@ def _copy_together(spots: Sequence[Spot]) -> None:
     with torch.no_grad():
         torch._foreach_copy_([spot.target for spot in spots], [spot.source for spot in spots])
 
-
-def raw_bytes(source: torch.Tensor) -> Bytes | None:
-    """The live bytes, where they lie on the CPU in one stretch."""
-    if source.device.type != "cpu" or not source.is_contiguous() or not source.numel():
-        return None
-    raw: Bytes = source.reshape(-1).view(torch.uint8).numpy()
-    return raw

@@ -15,8 +15,8 @@ import torch
 
 from ...checkpoints.digest import RunningDigest
 from ...checkpoints.encoding import Piece
+from ...checkpoints.encoding.fresh import raw_bytes
 from ...checkpoints.pack import Slab
-from .spots import raw_bytes
 from .staging import Staging
 
 __all__ = ["Windows"]

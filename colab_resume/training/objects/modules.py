@@ -81,8 +81,9 @@ class ModulePart:
         saved, now = by_plain_name(saved.items()), by_plain_name(self._module.state_dict().items())
         lines = [f"{key} {_look(now[key])} is not in the checkpoint" for key in now if not _is_in(saved, key, now[key])]
         lines += [f"{key} {_look(saved[key])} is only in the checkpoint" for key in saved if key not in now]
+        waiting = _waiting(self._module)
         for key, value in now.items():
-            if key in saved and not _fits(saved[key], value):
+            if key in saved and not _fits(saved[key], value) and key not in waiting:
                 lines.append(f"{key} is {_look(saved[key])} in the checkpoint, {_look(value)} now")
         return lines
 
@@ -262,6 +263,18 @@ def _plain_name(name: str) -> str:
 
 def _is_in(saved: Mapping[str, Any], key: str, now: Any) -> bool:
     return key in saved or is_lazy(now)
+
+
+def _waiting(module: torch.nn.Module) -> set[str]:
+    """Buffers that get their shape in the first use, by a module that takes a saved one of any shape: the observers and
+    fake quantizers of torch.ao.quantization."""
+    return {
+        f"{owner}.{name}".removeprefix(".")
+        for owner, part in by_plain_name(module.named_modules()).items()
+        if type(part)._load_from_state_dict is not torch.nn.Module._load_from_state_dict
+        for name, buffer in part.named_buffers(recurse=False)
+        if buffer.numel() <= 1
+    }
 
 
 def _fits(saved: Any, now: Any) -> bool:

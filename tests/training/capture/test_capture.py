@@ -516,3 +516,40 @@ def test_what_was_changed_back_after_its_copy_was_made_is_noticed() -> None:
     training.step()
     assert training.scene.held(snapshot) is None
     assert training.round()
+
+
+def test_a_module_may_give_a_buffer_another_size_in_forward() -> None:
+    """As the observers of torch.ao.quantization do; torch refuses it for memory that numpy has looked at."""
+
+    class Observer(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = torch.nn.Parameter(torch.ones(3))
+            self.register_buffer("scale", torch.ones(1))
+            self.scale: torch.Tensor
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            if len(self.scale) == 1:
+                self.scale.resize_(300).fill_(2.0)
+            return x * self.weight
+
+    net = Observer()
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1)
+    scene = Scene(net=net, optimizer=optimizer)
+    for turn in range(2 * ROUNDS):
+        truth, snapshot = scene.truth(), scene.take()
+        held = scene.held(snapshot)
+        assert held is not None
+        assert is_same(held, truth)
+        if turn >= ROUNDS:
+            net(torch.ones(3)).sum().backward()
+        optimizer.step()
+
+
+def test_what_is_read_beside_the_training_keeps_its_memory() -> None:
+    training = Training()
+    training.warm_up()
+    training.boundary()
+    for late in (training.net.weight, training.frozen.weight):
+        with pytest.raises(RuntimeError, match="not resizable"):
+            late.data.resize_(1 << 20)
