@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,7 @@ import torch
 from run.conftest import Place
 from run.scenes import STOPS, Scene, assert_goes_on, train
 from torch import nn
+from torch.ao import quantization
 from torch.nn.utils import parametrizations
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
@@ -19,7 +22,11 @@ import colab_resume
 from colab_resume.errors import EncodingError, StateMismatch
 from colab_resume.training.tracking import MODULES, Tracking
 
-pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is deprecated:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:torch.ao.quantization is deprecated:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:Please use quant_min and quant_max:UserWarning"),
+]
 
 
 class Net(nn.Module):
@@ -124,6 +131,11 @@ class WarmingUp(Plain):
         return found
 
 
+class Mood(Enum):
+    CALM = 1
+    WILD = 2
+
+
 class Remembering(nn.Module):
     """Attributes of all kinds that a forward pass changes, and whose values matter in the next one."""
 
@@ -137,6 +149,10 @@ class Remembering(nn.Module):
         self.pair = (torch.zeros(1), torch.zeros(1))
         self.window: list[float] = []
         self.extremes: dict[str, torch.Tensor] = {}
+        self.sums, self.last = np.zeros(2), np.zeros((2, 1), order="F")
+        self.met: set[int] = set()
+        self.rounds: Counter[str] = Counter()
+        self.mood = Mood.CALM
         self.alpha = torch.ones(1, requires_grad=True)
         self.register_buffer("in_place", torch.zeros(1), persistent=False)
         self.register_buffer("replaced", None, persistent=False)
@@ -153,8 +169,14 @@ class Remembering(nn.Module):
         self.in_place += out.detach().mean(0)
         self.replaced = self.in_place * 2 if self.replaced is None else self.replaced * 0.5 + self.in_place
         self.lazily = getattr(self, "lazily", 1.0) * 0.9
+        self.sums += out.detach().numpy()[:2, 0]
+        self.last = self.last + self.sums[:1]
+        self.met.add(self.calls // 3)
+        self.rounds[str(self.calls % 2)] += self.calls
+        self.mood = Mood.CALM if self.calls % 3 else Mood.WILD
+        out = out + float(self.sums.sum()) / 10 + float(self.last.mean()) / 10 + len(self.met) + self.rounds["1"]
         return (
-            out
+            out * self.mood.value
             + self.calls / 10
             + self.mean
             + int(self.name[-1])
@@ -374,6 +396,31 @@ class MixedInBfloat16(Mixed):
     dtype = torch.bfloat16
 
 
+class Quantizing(Scene):
+    """Made aware of quantization: observers that resize their buffers in the first forward pass."""
+
+    def __init__(self) -> None:
+        layers = (quantization.QuantStub(), nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 1), quantization.DeQuantStub())
+        self.net: Any = nn.Sequential(*layers)
+        self.net.qconfig = quantization.get_default_qat_qconfig("fbgemm")
+        quantization.prepare_qat(self.net, inplace=True)
+        self.opt = torch.optim.SGD(self.net.parameters(), 0.05, momentum=0.9)
+
+
+class QuantizingLater(Quantizing):
+    """From epoch 2 on; in epoch 3 what is observed is settled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net.apply(quantization.disable_fake_quant).apply(quantization.disable_observer)
+
+    def begin(self, epoch: int) -> None:
+        if epoch == 2:
+            self.net.apply(quantization.enable_fake_quant).apply(quantization.enable_observer)
+        if epoch == 3:
+            self.net.apply(quantization.disable_observer)
+
+
 SCENES: list[type[Scene]] = [
     Thawed,
     Frozen,
@@ -395,6 +442,8 @@ SCENES: list[type[Scene]] = [
     Adversarial,
     Mixed,
     MixedInBfloat16,
+    Quantizing,
+    QuantizingLater,
 ]
 
 

@@ -147,4 +147,3 @@ def _copy_together(spots: Sequence[Spot]) -> None:
         spot.fresh = True
     with torch.no_grad():
         torch._foreach_copy_([spot.target for spot in spots], [spot.source for spot in spots])
-

@@ -273,7 +273,7 @@ def _waiting(module: torch.nn.Module) -> set[str]:
         for owner, part in by_plain_name(module.named_modules()).items()
         if type(part)._load_from_state_dict is not torch.nn.Module._load_from_state_dict
         for name, buffer in part.named_buffers(recurse=False)
-        if buffer.numel() <= 1
+        if not is_lazy(buffer) and buffer.numel() <= 1
     }
 
 
