@@ -17,12 +17,15 @@ from functools import cache
 from types import FrameType, GeneratorType
 from typing import Any
 
+import numpy as np
+import torch
+
 from ..errors import UsageError
 from .data.reach import reachable
 from .drawn_by import passes_on
 from .looked_through import LookedThrough
 
-__all__ = ["asking", "counts_around", "frames_outward", "lead_on"]
+__all__ = ["asking", "counts_around", "draws_from_a_run", "frames_outward", "lead_on"]
 
 _PAIRING = (zip, map, itertools.zip_longest)
 _EACH = (*_PAIRING, enumerate, itertools.starmap)
@@ -39,6 +42,8 @@ _US = __name__.partition(".")[0]
 _YOUNG = (0, 1)
 """The garbage collector's generations that hold what was made just now; the last one is a hundred times larger."""
 _ALL = (None,)
+_DEEP = 8
+_NOT_LOOKED_INTO = (str, bytes, list, dict, set, torch.Tensor, np.ndarray)
 
 
 def asking(frame: FrameType) -> FrameType:
@@ -56,6 +61,16 @@ def frames_outward(frame: FrameType | None) -> frozenset[int]:
         found.append(id(frame))
         frame = frame.f_back
     return frozenset(found)
+
+
+def draws_from_a_run(iterator: Any) -> bool:
+    """Whether it gets its items from a loop of a run, through whatever iterators there are between them."""
+    level = [iterator]
+    for _ in range(_DEEP):
+        if any(map(_is_of_a_run, level)):
+            return True
+        level = [part for one in level for part in _held(one) if _is_iterable(part)]
+    return False
 
 
 def counts_around(frame: FrameType, name: str, *, outside: Collection[int], young: bool) -> list[enumerate[Any]]:
@@ -158,8 +173,13 @@ def _is_iterator(frame: FrameType) -> bool:
 
 
 def _held(thing: Any) -> Iterator[Any]:
-    for part in gc.get_referents(thing):
+    """Of a generator that waits these are the variables of its frame, and what its loops draw from."""
+    for part in (*gc.get_referents(thing), *getattr(thing, "__dict__", {}).values()):
         yield from part if type(part) is tuple else (part,)
+
+
+def _is_iterable(thing: Any) -> bool:
+    return hasattr(type(thing), "__iter__") and not isinstance(thing, _NOT_LOOKED_INTO)
 
 
 def _tracked(generations: Sequence[int | None]) -> list[Any]:
@@ -185,7 +205,8 @@ def _tracked(generations: Sequence[int | None]) -> list[Any]:
 
 def _is_of_a_run(thing: Any) -> bool:
     if isinstance(thing, GeneratorType):
-        return thing.gi_frame is not None and thing.gi_frame.f_globals.get("__name__", "").partition(".")[0] == _US
+        # One that runs while we do has called us.
+        return thing.gi_running or (thing.gi_frame is not None and _is_ours(thing.gi_frame))
     return issubclass(type(thing), LookedThrough)
 
 

@@ -72,6 +72,23 @@ def looked_at_first(scene: Scene) -> dict[str, Any]:
     return {**parts.compared, "kept": vars(kept)}
 
 
+def round_and_round_beside(scene: Scene) -> dict[str, Any]:
+    """Semi-supervised: a second loader goes along with the first, and begins again whenever it has ended."""
+    run, parts, source, labelled = scene.run, scene.parts(), scene.source(), scene.source()
+    for epoch in run.epochs(EPOCHS):
+        parts.begin_epoch(run, epoch)
+        beside = iter(run.batches(labelled()))
+        for number, batch in enumerate(run.batches(source())):
+            for _ in range(1 + number % 2):
+                if (drawn := next(beside, None)) is None:
+                    beside = iter(run.batches(labelled()))
+                    drawn = next(beside)
+            shift = as_batch(drawn)[0].mean()
+            scene.step(parts, batch, lambda x, y, shift=shift: parts.step(x + shift, y))
+        parts.end_epoch(scene.validate(parts))
+    return parts.compared
+
+
 def counted_steps(scene: Scene) -> dict[str, Any]:
     """`run.steps` with an infinite iterator, validated now and then."""
     run, parts, source = scene.run, scene.parts(), scene.source()
@@ -273,7 +290,16 @@ def prefetched(scene: Scene) -> dict[str, Any]:
 
 _ALL = (
     *(epochs, validated_through_the_run, counted_steps, several_draws_in_a_step, own_loop, own_loop_over_batches),
-    *(looked_at_first, whole_epochs, in_turn, side_by_side, accumulating, carried_state, rate_by_hand),
+    *(
+        looked_at_first,
+        round_and_round_beside,
+        whole_epochs,
+        in_turn,
+        side_by_side,
+        accumulating,
+        carried_state,
+        rate_by_hand,
+    ),
     *(early_stopping, drawn_once_in_an_epoch, drawn_before_all_loops, two_phases),
     *(own_loop_drawn_ahead, counted_steps_drawn_ahead, prefetched),
 )

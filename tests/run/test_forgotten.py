@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import itertools
 import logging
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
 from run.conftest import Place
+from tqdm import tqdm
 
 
 def _told(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -122,3 +127,56 @@ def test_so_is_one_that_says_its_boundaries(place: Place, caplog: pytest.LogCapt
         run.boundary()
     (line,) = _told(caplog)
     assert "checkpoint: rate (a number). A restart" in line
+
+
+def _endless(loader: Any) -> Iterator[Any]:
+    while True:
+        yield from loader
+
+
+class _Handing:
+    def __init__(self, items: Iterator[Any]) -> None:
+        self.items = items
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self.items)
+
+
+DRAWN: dict[str, Callable[[Any], Iterator[Any]]] = {
+    "by iter": iter,
+    "by a generator function": _endless,
+    "by a bar": lambda passes: iter(tqdm(passes, file=io.StringIO())),
+    "by a bar and a generator function": lambda passes: _endless(tqdm(passes, file=io.StringIO())),
+    "by a zip": lambda passes: zip(passes, itertools.repeat(1)),
+    "by a map": lambda passes: map(abs, map(abs, passes)),
+    "by an iterator of one's own": lambda passes: _Handing(iter(passes)),
+    "by an expression": lambda passes: (x * 2 for x in passes),
+}
+
+
+@pytest.mark.parametrize("draw", DRAWN.values(), ids=DRAWN)
+def test_what_is_drawn_from_the_run_is_not_told(
+    place: Place, caplog: pytest.LogCaptureFixture, draw: Callable[[Any], Iterator[Any]]
+) -> None:
+    run = place.setup()
+    items = draw(run.batches(torch.utils.data.DataLoader([torch.ones(1)] * 9)))
+    for _ in run.steps(5):
+        next(items)
+    assert _told(caplog) == []
+
+
+def test_what_is_drawn_past_the_run_is_told(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    """As when a second loader goes along with the first: semi-supervised training, a validation batch in each step."""
+    labelled = torch.utils.data.DataLoader([torch.ones(1)] * 9)
+    run, items = place.setup(), iter(labelled)
+    for _ in run.epochs(2):
+        inside = _endless(labelled)
+        for _x in run.batches(labelled):
+            next(items, None)
+            next(inside)
+    lines = _told(caplog)
+    assert ["items (an iterator)" in line for line in lines].count(True) == 1
+    assert ["inside (an iterator)" in line for line in lines].count(True) == 1

@@ -1,6 +1,7 @@
 """A mark for what a variable holds: another one says that it has changed. Made within microseconds, of any size.
 
 Whatever has no state of its own that a training would miss has no mark: functions, loaders, bars, figures, writers.
+An iterator cannot be asked where it is; a loop that names it draws from it, so it has another mark each time.
 """
 
 from __future__ import annotations
@@ -15,15 +16,18 @@ import numpy as np
 import torch
 from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data.dataloader import _BaseDataLoaderIter
 
+from ..around import draws_from_a_run
 from ..data.generators import source_of
 from ..data.users_code import is_users_own
 
-__all__ = ["is_a_time", "mark_of", "variables"]
+__all__ = ["is_a_time", "is_drawn_from", "mark_of", "variables"]
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic)
 _CONTAINERS = (list, dict, set, deque)
 _NO_STATE = (type, DataLoader, Dataset, Sampler)
+_ITERATE = ("builtins", "itertools", "_csv")
 _ITEMS = 64
 _SMALL = 1 << 14
 _A_WHILE = 1000.0
@@ -44,12 +48,12 @@ def variables(name: str, value: Any, covered: Collection[int]) -> Iterator[tuple
 
 def mark_of(value: Any, covered: Collection[int], *, deep: int = 2) -> Hashable | None:
     """None for what is not looked at."""
-    if isinstance(value, _NO_STATE):
-        return None
-    if id(value) in covered and not isinstance(value, _PLAIN):
+    if isinstance(value, _NO_STATE) or (id(value) in covered and not isinstance(value, _PLAIN)):
         return None
     if isinstance(value, _PLAIN):
         return None if is_a_time(value) else _of_plain(value)
+    if is_drawn_from(value):
+        return None if draws_from_a_run(value) else object()
     if isinstance(value, torch.Tensor):
         return id(value), None if value.is_inference() else value._version
     if isinstance(value, np.ndarray):
@@ -71,6 +75,15 @@ def mark_of(value: Any, covered: Collection[int], *, deep: int = 2) -> Hashable 
     if _is_stateful(value) and deep:
         return _of_all(vars(value).values(), covered, deep=deep)
     return None
+
+
+def is_drawn_from(value: Any) -> bool:
+    """Whether it is an iterator over data, as far as one can know: files and cursors of databases are asked for lines,
+    too, and are more often written to."""
+    kind = type(value)
+    if not hasattr(kind, "__next__"):
+        return False
+    return kind.__module__ in _ITERATE or isinstance(value, _BaseDataLoaderIter) or is_users_own(kind)
 
 
 def _of_plain(value: Any) -> Hashable:

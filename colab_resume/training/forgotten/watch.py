@@ -16,7 +16,7 @@ import torch
 from ..data.users_code import is_users_file
 from ..objects.whose import is_tf_function
 from .carried import body_at, carried
-from .changes import mark_of, variables
+from .changes import is_drawn_from, mark_of, variables
 from .heads import differing, head_of
 
 __all__ = ["Forgotten", "Watch"]
@@ -160,11 +160,13 @@ def _covered(kept: Iterable[Any]) -> tuple[set[int], set[str]]:
 
 def _in_words(changed: dict[str, Any]) -> str:
     found = ", ".join(f"{name} ({_kind(value)})" for name, value in changed.items())
-    objects = [name for name, value in changed.items() if not isinstance(value, _VALUES)]
-    owners = [name.partition(".")[0] for name in changed if "." in name and name not in objects]
+    drawn = [name for name, value in changed.items() if is_drawn_from(value)]
+    objects = [name for name, value in changed.items() if not isinstance(value, _VALUES) and name not in drawn]
+    owners = [name.partition(".")[0] for name in changed if "." in name and name not in (*objects, *drawn)]
     tracked = ", ".join(f"{name}={name}" for name in dict.fromkeys([*objects, *owners]) if name.isidentifier())
-    to_do = ["keep values in run.state(...)"] * (len(objects) + len(owners) < len(changed))
+    to_do = ["keep values in run.state(...)"] * (len(objects) + len(owners) + len(drawn) < len(changed))
     to_do += [f"say run.track({tracked})" + ", with a state_dict for what is yours" * bool(owners)] * bool(tracked)
+    to_do += [f"let {', '.join(drawn)} draw from run.batches(loader) in place of the loader"] * bool(drawn)
     return (
         f"the loop changes what is in no checkpoint: {found}. A restart would begin it anew: {'; '.join(to_do)}. What "
         "you only look at may stay"
@@ -176,4 +178,6 @@ def _kind(value: Any) -> str:
         return "a number"
     if isinstance(value, bool | str | list | dict):
         return {bool: "true or false", str: "a text", list: "a list", dict: "a dict"}.get(type(value), "a container")
+    if is_drawn_from(value):
+        return "an iterator"
     return "a tensor" if type(value) is torch.Tensor else type(value).__name__
