@@ -17,7 +17,7 @@ from types import CodeType, FrameType
 from ..errors import UsageError
 from .data.users_code import is_users_file
 
-__all__ = ["Spot", "loops_outward"]
+__all__ = ["Spot", "loops_around", "loops_outward"]
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,7 @@ class Spot:
     @classmethod
     def of(cls, frame: FrameType) -> Spot:
         """Where it is now."""
-        here = frame.f_lasti
-        return cls(id(frame), frozenset(begin for begin, end in _loops(frame.f_code) if begin < here < end))
+        return cls(id(frame), loops_around(frame))
 
     def refuse_loops_between(self, draw: Spot) -> None:
         """`UsageError` if a pass that was begun here is drawn from there, in a loop that was not entered here."""
@@ -42,6 +41,12 @@ class Spot:
                 hint="say `for step in run.steps(n)` in place of range(n), or `for i, batch in "
                 "enumerate(run.batches(loader))`",
             )
+
+
+def loops_around(frame: FrameType) -> frozenset[int]:
+    """The `for` loops that this frame is in, by the places where they ask for the next item."""
+    here = frame.f_lasti
+    return frozenset(begin for begin, end in _loops(frame.f_code) if begin < here < end)
 
 
 def loops_outward(frame: FrameType | None) -> frozenset[tuple[int, int]]:

@@ -232,7 +232,7 @@ class Loops:
         """A step of the user's own loop is complete; it is the caller's caller that says so."""
         self._own_watch = self._own_watch or self._events.watch()
         if self._own_watch.is_due:
-            self._own_watch.look(sys._getframe(2))
+            self._own_watch.look(sys._getframe(2), says_boundaries=True)
         self.cursor.step += 1
         self.cursor.settle()
         self._events.at_boundary(savable=True, pauses=False, loop_ended=False)

@@ -13,6 +13,8 @@ import torch
 from run.conftest import Place
 from tqdm import tqdm
 
+import colab_resume
+
 
 def _told(caplog: pytest.LogCaptureFixture) -> list[str]:
     lines = (record.getMessage() for record in caplog.records if record.levelno == logging.WARNING)
@@ -180,3 +182,113 @@ def test_what_is_drawn_past_the_run_is_told(place: Place, caplog: pytest.LogCapt
     lines = _told(caplog)
     assert ["items (an iterator)" in line for line in lines].count(True) == 1
     assert ["inside (an iterator)" in line for line in lines].count(True) == 1
+
+
+class Own:
+    """Loops that say `run.boundary()` themselves."""
+
+    def __init__(self, run: colab_resume.Run) -> None:
+        self.run = run
+        self.s = run.state(i=0)
+        self.data = [torch.ones(1) * number for number in range(4)]
+        self.loader = torch.utils.data.DataLoader(self.data)
+
+    def over_a_loader(self) -> None:
+        for _ in self.loader:
+            self.run.boundary()
+
+    def over_a_range(self) -> None:
+        for _ in range(3):
+            self.run.boundary()
+
+    def over_constants(self) -> None:
+        for _ in ("critic", "generator"):
+            self.run.boundary()
+
+    def over_a_loader_in_an_epoch(self) -> None:
+        for _ in self.run.epochs(2):
+            for _number, _batch in enumerate(self.loader):
+                self.step()
+
+    def step(self) -> None:
+        self.run.boundary()
+
+    def over_what_is_left(self) -> None:
+        for _ in range(self.s.i, 3):
+            self.run.boundary()
+
+    def over_data_that_are_left(self) -> None:
+        for _ in self.data[self.run.status().step :]:
+            self.step()
+
+    def over_data_that_values_say(self) -> None:
+        s, data = self.s, self.data
+        for _ in data[s.i :]:
+            self.run.boundary()
+
+    def over_batches(self) -> None:
+        for _ in self.run.batches(self.loader):
+            self.step()
+
+    def over_a_bar(self) -> None:
+        batches = tqdm(self.run.batches(self.loader), file=io.StringIO())
+        for _number, _batch in enumerate(batches):
+            self.run.boundary()
+
+    def over_an_endless_one(self) -> None:
+        batches = _endless(self.run.batches(self.loader))
+        for _ in batches:
+            self.run.boundary()
+            if self.run.status().step == 3:
+                break
+
+    def while_there_is_something(self) -> None:
+        while self.run.status().step < 3:
+            self.run.boundary()
+
+
+BEGIN_ANEW = {
+    Own.over_a_loader: "self.loader",
+    Own.over_a_range: "range(...)",
+    Own.over_constants: "constants",
+    Own.over_a_loader_in_an_epoch: "enumerate(...)",
+}
+GO_ON = [
+    Own.over_what_is_left,
+    Own.over_data_that_are_left,
+    Own.over_data_that_values_say,
+    Own.over_batches,
+    Own.over_a_bar,
+    Own.over_an_endless_one,
+    Own.while_there_is_something,
+]
+
+
+def _around(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [line for record in caplog.records if "around run.boundary()" in (line := record.getMessage())]
+
+
+@pytest.mark.parametrize("loop", BEGIN_ANEW, ids=lambda loop: loop.__name__)
+def test_a_for_loop_around_a_boundary_that_begins_anew_is_told(
+    place: Place, caplog: pytest.LogCaptureFixture, loop: Callable[[Own], None]
+) -> None:
+    """In the first step: it would train some data twice after a restart, and others not at all."""
+    loop(Own(place.setup()))
+    (line,) = _around(caplog)
+    assert f"loop over {BEGIN_ANEW[loop]} around" in line
+    assert "a restart would begin it anew" in line
+
+
+@pytest.mark.parametrize("loop", GO_ON, ids=lambda loop: loop.__name__)
+def test_one_that_goes_on_is_not(place: Place, caplog: pytest.LogCaptureFixture, loop: Callable[[Own], None]) -> None:
+    loop(Own(place.setup()))
+    assert _around(caplog) == []
+
+
+def test_loops_around_the_whole_run_are_not(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    """A run for each learning rate."""
+    for _rate in (0.1, 0.2):
+        own = Own(place.setup())
+        while own.run.status().step < 2:
+            own.step()
+    assert _around(caplog) == []

@@ -17,7 +17,7 @@ from typing import Any
 
 from ..data.users_code import is_users_file
 
-__all__ = ["Body", "body_at", "carried", "made_before", "named_globals"]
+__all__ = ["Body", "body_at", "carried", "made_before", "named_globals", "variables_of"]
 
 _VARIABLES = ("_FAST", "_NAME", "_GLOBAL", "_DEREF", "_CLOSURE")
 _GLOBALS = ("LOAD_GLOBAL", "STORE_GLOBAL", "DELETE_GLOBAL", "LOAD_NAME")
@@ -58,7 +58,7 @@ def made_before(frame: FrameType, body: Body) -> frozenset[str]:
 @lru_cache
 def _set_between(code: CodeType, begin: int, end: int) -> frozenset[str]:
     steps = (step for step in dis.get_instructions(code) if begin < step.offset < end)
-    return frozenset(name for step in steps for name, reads in _variables_of(step) if not reads)
+    return frozenset(name for step in steps for name, reads in variables_of(step) if not reads)
 
 
 def carried(frame: FrameType, body: Body) -> dict[str, Any]:
@@ -103,13 +103,13 @@ def _body(steps: list[dis.Instruction], begin: int, end: int) -> Body:
     read_first: dict[str, bool] = {}
     for step in steps:
         if begin <= step.offset <= end:
-            for name, reads in _variables_of(step):
+            for name, reads in variables_of(step):
                 read_first.setdefault(name, reads)
     carries = tuple(name for name, reads in read_first.items() if reads)
     return Body(begin, end, carries, frozenset(read_first.keys() - set(carries)))
 
 
-def _variables_of(step: dis.Instruction) -> Iterator[tuple[str, bool]]:
+def variables_of(step: dis.Instruction) -> Iterator[tuple[str, bool]]:
     """The variables that an instruction names, each with whether it reads it; `STORE_FAST_LOAD_FAST` names two."""
     if not step.opname.startswith(("LOAD_", "STORE_")) or not any(kind in step.opname for kind in _VARIABLES):
         return

@@ -5,6 +5,7 @@ Only turns of one pass are compared: what the loop around it makes anew for each
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable
 from types import FrameType, FunctionType
@@ -13,8 +14,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..by_hand import loops_outward
 from ..data.users_code import is_users_file
 from ..objects.whose import is_tf_function
+from .anew import begins_anew
 from .carried import body_at, carried
 from .changes import is_drawn_from, mark_of, variables
 from .heads import differing, head_of
@@ -47,6 +50,7 @@ class Forgotten:
         self._kept = kept
         self._tell = tell
         self._told: set[str] = set()
+        self._outside = loops_outward(sys._getframe())
         self._could_not_look = False
 
     def watch(self) -> Watch:
@@ -86,6 +90,16 @@ class Forgotten:
             )
         return now
 
+    def compare_around(self, frame: FrameType) -> None:
+        """Tell of a loop around `run.boundary()` that a restart would begin anew."""
+        if (loop := begins_anew(frame, self._outside)) and loop not in self._told:
+            self._told.add(loop)
+            self._tell(
+                f"the `for` loop over {loop} around run.boundary() is none of the run's: a restart would begin it "
+                "anew. Say `for step in run.steps(n)`, or draw from run.batches(loader), or begin it at "
+                "run.status().step"
+            )
+
     def could_not_look(self, error: Exception) -> None:
         """Say so, once."""
         if not self._could_not_look:
@@ -123,9 +137,11 @@ class Watch:
             self._forgotten.could_not_look(error)
             return before or {}
 
-    def look(self, frame: FrameType) -> None:
+    def look(self, frame: FrameType, *, says_boundaries: bool = False) -> None:
         """Compare with the look before; the training goes on whatever that meets."""
         try:
+            if says_boundaries:
+                self._forgotten.compare_around(frame)
             self._marks = self._forgotten.compare(frame, self._marks)
         except Exception as error:  # noqa: BLE001 - variables are of any kind
             self._marks = {}
