@@ -28,6 +28,7 @@ from .status import Status
 from .training.journal import Record, history
 from .training.loops import Loops
 from .training.objects.parts import Values
+from .training.objects.several import singly
 from .training.progress import progress_of
 from .training.tracking import VALUES
 
@@ -132,12 +133,13 @@ class Run:
         """Track these objects; what the checkpoint holds under their names is put into them at once.
 
         Anything with `state_dict`/`load_state_dict`, `get_state`/`set_state`, `save_state(path)`/`load_state(path)`, a
-        pair `(get, set)`, a torch or numpy generator; and a log that the training writes itself: a file that is open
+        pair `(get, set)`, a torch or numpy generator; an object of a class of your own, by its attributes, and so an
+        environment of Gymnasium; a list or dict of such; and a log that the training writes itself: a file that is open
         for writing, a TensorBoard `SummaryWriter`. Raises `UsageError` for others, `EncodingError` for a state that
         cannot be stored, `StateMismatch` with one readable list if the objects are not those of the checkpoint.
         """
         self._refuse_if_finished()
-        self._course.track(objects)
+        self._course.track(singly(objects))
 
     def attach(self, thing: T) -> T:
         """Go along with a loop that somebody else owns (a Keras model, HF's or Lightning's `Trainer`): train as always.

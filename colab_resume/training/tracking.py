@@ -18,6 +18,7 @@ from ..errors import StateMismatch, UsageError
 from .capture.live import LiveState, take
 from .objects.modules import ModulePart, by_plain_name
 from .objects.optimizers import OptimizerPart
+from .objects.own import OwnPart
 from .objects.parts import GeneratorPart, Late, Part, Values, part_for
 from .objects.steady import Look
 from .objects.stepping import Stepping
@@ -166,7 +167,7 @@ class Tracking:
             part, state = self._parts[name], states.pop(name)
             if final or not isinstance(part, GeneratorPart):
                 part.load(state)
-            else:
+            if not final and isinstance(part, GeneratorPart | OwnPart):
                 part.stood = self.stood_then.get(name, part.stood)
                 part.stand(part.stood)
         for name, module in self._of(ModulePart, found):
@@ -235,10 +236,10 @@ class Tracking:
         parts = ((name, self._parts[name]) for name in (self._parts if names is None else names))
         return [(name, part) for name, part in parts if isinstance(part, kind)]
 
-    def _drawing(self) -> Iterator[tuple[str, GeneratorPart | ModulePart]]:
-        """What draws: generators, and modules with generators in attributes."""
+    def _drawing(self) -> Iterator[tuple[str, GeneratorPart | ModulePart | OwnPart]]:
+        """What draws: generators, and what may have some in attributes."""
         for name, part in self._parts.items():
-            if isinstance(part, GeneratorPart | ModulePart):
+            if isinstance(part, GeneratorPart | ModulePart | OwnPart):
                 yield name, part
 
     def _differences(self, name: str, kind: str, state: Any) -> list[str]:

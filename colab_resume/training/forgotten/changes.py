@@ -21,6 +21,8 @@ from torch.utils.data.dataloader import _BaseDataLoaderIter
 from ..around import draws_from_a_run
 from ..data.generators import source_of
 from ..data.users_code import is_users_own
+from ..objects.classes import is_simulator
+from .simulation import Simulation
 
 __all__ = ["is_a_time", "is_drawn_from", "mark_of", "variables"]
 
@@ -38,7 +40,7 @@ def variables(name: str, value: Any, covered: Collection[int]) -> Iterator[tuple
 
     `covered`: the identities of what is kept already.
     """
-    if not _is_users_object(value):
+    if not _is_users_object(value) or is_simulator(type(value)):
         yield name, value
     elif id(value) not in covered:
         for attribute, part in list(vars(value).items()):
@@ -54,10 +56,10 @@ def mark_of(value: Any, covered: Collection[int], *, deep: int = 2) -> Hashable 
         return None if is_a_time(value) else _of_plain(value)
     if is_drawn_from(value):
         return None if draws_from_a_run(value) else object()
-    if isinstance(value, torch.Tensor):
-        return id(value), None if value.is_inference() else value._version
-    if isinstance(value, np.ndarray):
-        return id(value), value.tobytes() if value.nbytes <= _SMALL and not value.dtype.hasobject else b""
+    if is_simulator(type(value)):
+        return Simulation(value)
+    if isinstance(value, torch.Tensor | np.ndarray):
+        return _of_memory(value)
     if isinstance(value, torch.nn.Module):
         return _of_all([*value.parameters(), *value.buffers()], covered, deep=1)
     if isinstance(value, LRScheduler):
@@ -89,6 +91,12 @@ def is_drawn_from(value: Any) -> bool:
 def _of_plain(value: Any) -> Hashable:
     """Its text tells nan from nan, and 1 from True; a long text, which may be all of the data, is not read."""
     return (id(value), len(value)) if isinstance(value, str | bytes) and len(value) > _SMALL else repr(value)
+
+
+def _of_memory(value: torch.Tensor | np.ndarray[Any, Any]) -> Hashable:
+    if isinstance(value, torch.Tensor):
+        return id(value), None if value.is_inference() else value._version
+    return id(value), value.tobytes() if value.nbytes <= _SMALL and not value.dtype.hasobject else b""
 
 
 def _of_all(values: Iterable[Any], covered: Collection[int], *, deep: int) -> Hashable:

@@ -179,9 +179,10 @@ def _in_words(changed: dict[str, Any]) -> str:
     drawn = [name for name, value in changed.items() if is_drawn_from(value)]
     objects = [name for name, value in changed.items() if not isinstance(value, _VALUES) and name not in drawn]
     owners = [name.partition(".")[0] for name in changed if "." in name and name not in (*objects, *drawn)]
-    tracked = ", ".join(f"{name}={name}" for name in dict.fromkeys([*objects, *owners]) if name.isidentifier())
+    named = [name for name in dict.fromkeys([*objects, *owners]) if name.isidentifier()]
+    tracked = ", ".join(f"trainer={name}" if name == "self" else f"{name}={name}" for name in named)
     to_do = ["keep values in run.state(...)"] * (len(objects) + len(owners) + len(drawn) < len(changed))
-    to_do += [f"say run.track({tracked})" + ", with a state_dict for what is yours" * bool(owners)] * bool(tracked)
+    to_do += [f"say run.track({tracked})"] * bool(tracked)
     to_do += [f"let {', '.join(drawn)} draw from run.batches(loader) in place of the loader"] * bool(drawn)
     return (
         f"the loop changes what is in no checkpoint: {found}. A restart would begin it anew: {'; '.join(to_do)}. What "

@@ -18,9 +18,11 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from ...errors import UsageError
 from ..data.generators import source_of
+from .classes import is_node
 from .logs import EventFilesPart, OpenFilePart, is_event_writer, is_open_file, leads_out
 from .modules import ModulePart
 from .optimizers import OptimizerPart
+from .own import OwnPart
 from .schedules import put_back, state_of
 from .whose import has_kerass_optimizer, is_tensorflows, is_tf_generator
 
@@ -182,6 +184,8 @@ def part_for(
         return (GeneratorPart if draws else _PairPart)("pair" if isinstance(thing, tuple) else kind, *pair)
     if callable(getattr(thing, "save_state", None)) and callable(getattr(thing, "load_state", None)):
         return _FilePart(kind, thing)
+    if is_node(thing):
+        return OwnPart(name, thing, parameters, everything)
     raise UsageError(
         f"{name} is a {kind}, which has no way to give its state and take it back",
         hint="give it state_dict/load_state_dict, track a pair (get, set), or keep plain values in run.state(...)",
