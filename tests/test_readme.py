@@ -194,7 +194,7 @@ def test_an_object_of_ones_own_ends_as_if_it_had_not_been_killed(tmp_path: Path)
             options = f'remote="{tmp_path / name}", every=1'
             text = block.replace('setup("replay")', f'setup("replay", {options})')
             die = f"    if step == {kill}: run.flush(); __import__('os').kill(__import__('os').getpid(), 9)\n"
-            script.write_text(text.replace("    replay.seen.append", f"{die}    replay.seen.append"))
+            script.write_text(text.replace("    replay.add", f"{die}    replay.add"))
             home.mkdir()
             command = [sys.executable, str(script)]
             done = subprocess.run(command, env={"HOME": str(home)}, capture_output=True, text=True, check=False)

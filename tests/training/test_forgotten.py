@@ -16,6 +16,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import numpy as np
 import pytest
 import torch
@@ -349,3 +350,31 @@ def test_a_look_keeps_nothing_alive() -> None:
         held.append(weakref.ref(batch))
         assert [one() for one in held] == [None] * number + [batch]
     assert "total" in loops.found
+
+
+def _episode(env: Any, seed: int | None = None) -> None:
+    env.reset(seed=seed)
+    for _ in range(3):
+        env.step(0)
+
+
+def test_a_simulator_that_goes_on_from_turn_to_turn() -> None:
+    """It draws from its own generator, it is in the middle of an episode, or actions are drawn from it."""
+    drawing, playing, acting, kept = (gymnasium.make("CartPole-v1") for _ in range(4))
+    playing.reset()
+    loops = Loops(kept)
+    for number in loops.turns():
+        _episode(drawing)
+        playing.step(0)
+        _episode(acting, seed=number)
+        acting.action_space.sample()
+        _episode(kept)
+    assert loops.found == {"drawing", "playing", "acting"}
+    assert all("say run.track(" in line for line in loops.lines)
+
+
+def test_one_that_begins_each_turn_from_a_seed_is_not_told() -> None:
+    loops, env = Loops(), gymnasium.make("CartPole-v1")
+    for number in loops.turns():
+        _episode(env, seed=number)
+    assert loops.lines == []
