@@ -121,6 +121,7 @@ class Course:
             self._made = Made(loops["made"])
             # What is drawn from here to the loop, such as a split of the data that nobody seeded, is drawn again.
             self._chance.go_back_to_setup(loops)
+            self._forgotten.go_back_to(loops)
 
     @property
     def best(self) -> Best | None:
@@ -350,7 +351,7 @@ class Course:
     def _parts(self) -> Iterator[LiveState]:
         yield from self.tracking.live()
         yield LiveState(RNG, "rng", self._chance.hold(), is_settled=True)
-        loops = {**self.loops.state(), "made": self._made.state(), **self._chance.state()}
+        loops = {**self.loops.state(), "made": self._made.state(), **self._chance.state(), **self._forgotten.state()}
         yield LiveState.of(_LOOPS, "loops", loops, is_settled=self.loops.is_settled(loops))
 
     def _let_go_of_restored(self) -> None:

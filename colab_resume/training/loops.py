@@ -286,7 +286,7 @@ class Loops:
 
     def _watch(self, loop: Loop, watch: Watch, frame: FrameType) -> None:
         if watch.is_due and (loop.frame.kind == "epochs" or self.cursor.makes_steps(loop)):
-            watch.look(asking(frame))
+            watch.look(asking(frame), entry=loop.frame.name if self.cursor.depth == 1 else "")
 
     def _look_at_head(self, loop: Loop, watch: Watch, loader: Iterable[Any], frame: FrameType) -> None:
         if self.cursor.epoch is not None and self.cursor.makes_steps(loop):

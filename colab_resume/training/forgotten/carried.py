@@ -110,7 +110,12 @@ def _body(steps: list[dis.Instruction], begin: int, end: int) -> Body:
 
 
 def variables_of(step: dis.Instruction) -> Iterator[tuple[str, bool]]:
-    """The variables that an instruction names, each with whether it reads it; `STORE_FAST_LOAD_FAST` names two."""
+    """The variables that an instruction names, each with whether it reads it; `STORE_FAST_LOAD_FAST` names two.
+
+    A function inside, such as `(x * scale for x in parts)`, is made there and reads what it names of global ones.
+    """
+    if isinstance(step.argval, CodeType):
+        yield from ((name, True) for name in sorted(named_globals(step.argval)))
     if not step.opname.startswith(("LOAD_", "STORE_")) or not any(kind in step.opname for kind in _VARIABLES):
         return
     names = step.argval if isinstance(step.argval, tuple) else (step.argval,)

@@ -1,8 +1,9 @@
-"""What the head of an epoch makes for its batches: a teacher, prototypes, pseudo labels, the choice of the data.
+"""What is made for a loop before it: a teacher, prototypes, pseudo labels, the choice of the data.
 
 After a restart in the middle of an epoch its head runs again, with weights that have been trained since. What it makes
-of these is then another thing than before the restart, and the rest of the epoch another training. Nothing can mend
-that, for these are variables of the user's code; but a few of their numbers are remembered, and a difference is told.
+of these is then another thing than before the restart, and the rest of the epoch another training. So it is with what
+is made between `run.track`, which puts trained weights back, and the loop. Nothing can mend that, for these are
+variables of the user's code; but a few of their numbers are remembered, and a difference is told.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ from torch.utils.data import ConcatDataset, DataLoader, Subset, TensorDataset
 from ..data.witness import a_few
 from ..objects.modules import has_memory
 from .carried import body_at, carried, made_before
-from .changes import is_a_time
+from .changes import is_a_time, variables
 
-__all__ = ["differing", "head_of"]
+__all__ = ["differing", "entry_of", "head_of"]
 
 THE_DATA = "the data of run.batches"
 _LEAVES, _VALUES, _DEEP = 16, 16, 4
+_NUMBERS = (bool, int, float, np.number)
 _CLOSE = 1e-4
 """How far apart the same number may be on two processors, for the size of those beside it."""
 
@@ -35,25 +37,41 @@ def head_of(frame: FrameType, loader: Any, kept: Iterable[torch.nn.Module]) -> d
     some of their numbers. `kept`: the modules that are tracked, whose weights are what they are."""
     if (body := body_at(frame)) is None:
         return {}
-    weights = (one for module in kept for one in (*module.parameters(), *module.buffers()))
-    covered = {_memory(one) for one in weights if has_memory(one)} - {0}
     fresh = made_before(frame, body)
     things = {name: thing for name, thing in carried(frame, body).items() if name in fresh}
+    return _looked_at({**things, THE_DATA: _data(loader)}, kept)
+
+
+def entry_of(frame: FrameType, kept: Iterable[Any], covered: Collection[int]) -> dict[str, Any]:
+    """The same of all that the loop reads, but for plain numbers, which people change.
+
+    `covered`: the identities of what is tracked.
+    """
+    if (body := body_at(frame)) is None:
+        return {}
+    read = (one for name, thing in carried(frame, body).items() for one in variables(name, thing, covered))
+    things = {name: thing for name, thing in read if not isinstance(thing, _NUMBERS) and id(thing) not in covered}
+    return _looked_at(things, [one for one in kept if isinstance(one, torch.nn.Module)])
+
+
+def differing(before: Mapping[str, Any], now: Mapping[str, Any], *, close: float = _CLOSE) -> list[str]:
+    """The names of what is not what it was."""
+    return [name for name in now if name in before and not _alike(before[name], now[name], close)]
+
+
+def _looked_at(things: Mapping[str, Any], kept: Iterable[torch.nn.Module]) -> dict[str, Any]:
+    weights = (one for module in kept for one in (*module.parameters(), *module.buffers()))
+    taken = {_memory(one) for one in weights if has_memory(one)} - {0}
     found = {}
-    for name, thing in {**things, THE_DATA: _data(loader)}.items():
+    for name, thing in things.items():
         with suppress(Exception):  # things are of any kind, and some answer to no question
-            if numbers := list(islice(_numbers(thing, covered, _DEEP), _LEAVES)):
+            if numbers := list(islice(_numbers(thing, taken, _DEEP), _LEAVES)):
                 found[name] = numbers
     return found
 
 
-def differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """The names of what is not what it was."""
-    return [name for name in now if name in before and not _alike(before[name], now[name])]
-
-
 def _numbers(thing: Any, covered: Collection[int], deep: int) -> Iterator[list[Any]]:
-    if isinstance(thing, bool | int | float | np.number):
+    if isinstance(thing, _NUMBERS):
         if not is_a_time(thing):
             yield np.asarray(thing).reshape(1).tolist()
     elif isinstance(thing, torch.Tensor):
@@ -96,12 +114,12 @@ def _some(shape: Collection[int], values: Any) -> list[list[Any]]:
     return [list(shape), [one.item() for one in a_few(values, _VALUES)]]
 
 
-def _alike(before: Any, now: Any) -> bool:
-    return len(before) == len(now) and all(map(_close, before, now))
+def _alike(before: Any, now: Any, close: float) -> bool:
+    return len(before) == len(now) and all(_close(one, other, close) for one, other in zip(before, now, strict=True))
 
 
-def _close(one: list[Any], other: list[Any]) -> bool:
+def _close(one: list[Any], other: list[Any], close: float) -> bool:
     if one == other or len(one) != len(other) or all(isinstance(number, int) for number in one):
         return one == other
     size = max((abs(number) for number in one if np.isfinite(number)), default=0.0)
-    return np.allclose(one, other, rtol=0, atol=_CLOSE * size, equal_nan=True)
+    return np.allclose(one, other, rtol=0, atol=close * size, equal_nan=True)

@@ -5,9 +5,10 @@ Only turns of one pass are compared: what the loop around it makes anew for each
 
 from __future__ import annotations
 
+import json
 import sys
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from types import FrameType, FunctionType
 from typing import Any
 
@@ -20,11 +21,12 @@ from ..objects.whose import is_tf_function
 from .anew import begins_anew
 from .carried import body_at, carried
 from .changes import is_drawn_from, mark_of, variables
-from .heads import differing, head_of
+from .heads import differing, entry_of, head_of
 
 __all__ = ["Forgotten", "Watch"]
 
-
+_NEARLY_THE_SAME = 1e-6
+"""As far apart as the same code may be on two processors, where nothing was trained."""
 _VALUES = (
     bool,
     int,
@@ -51,7 +53,17 @@ class Forgotten:
         self._tell = tell
         self._told: set[str] = set()
         self._outside = loops_outward(sys._getframe())
+        self._entries: dict[str, str] = {}
+        self._entered: set[str] = set()
         self._could_not_look = False
+
+    def state(self) -> dict[str, Any]:
+        """What each loop has found before it when it began for the first time."""
+        return {"entries": dict(self._entries)}
+
+    def go_back_to(self, saved: Mapping[str, Any]) -> None:
+        """What the `state` of the life was that is gone on with."""
+        self._entries = dict(saved.get("entries", {}))
 
     def watch(self) -> Watch:
         """One pass of a loop begins."""
@@ -89,6 +101,21 @@ class Forgotten:
                 "make it behind the batches of the epoch before, and keep it by run.state or run.track"
             )
         return now
+
+    def compare_entry(self, frame: FrameType, name: str) -> None:
+        """Tell what a loop of this name finds before it otherwise than when it began for the first time."""
+        if name in self._entered or not is_users_file(frame.f_code.co_filename):
+            return
+        self._entered.add(name)
+        kept = list(self._kept())
+        now = entry_of(frame, kept, _covered(kept)[0])
+        before = json.loads(self._entries.setdefault(name, json.dumps(now)))  # a text is quickly stored
+        if names := differing(before, json.loads(json.dumps(now)), close=_NEARLY_THE_SAME):
+            self._tell(
+                f"what stands before the loop is not what it was when the loop began first ({', '.join(names)}). If it "
+                "is made of weights (a teacher, a copy to stay near), make it before run.track, which brings the "
+                "trained ones back. If you have changed it yourself, all is well"
+            )
 
     def compare_around(self, frame: FrameType) -> None:
         """Tell of a loop around `run.boundary()` that a restart would begin anew."""
@@ -137,9 +164,14 @@ class Watch:
             self._forgotten.could_not_look(error)
             return before or {}
 
-    def look(self, frame: FrameType, *, says_boundaries: bool = False) -> None:
-        """Compare with the look before; the training goes on whatever that meets."""
+    def look(self, frame: FrameType, *, says_boundaries: bool = False, entry: str = "") -> None:
+        """Compare with the look before; the training goes on whatever that meets.
+
+        `says_boundaries`: the code calls `run.boundary()`. `entry`: the name of a loop that no other is around.
+        """
         try:
+            if entry:
+                self._forgotten.compare_entry(frame, entry)
             if says_boundaries:
                 self._forgotten.compare_around(frame)
             self._marks = self._forgotten.compare(frame, self._marks)
