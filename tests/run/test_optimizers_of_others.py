@@ -121,6 +121,23 @@ class Deaf(Unbuilt):
             parameter.sub_(moment.mul_(0.9).add_(parameter.grad), alpha=0.05)
 
 
+class ByParameter(torch.optim.Optimizer):
+    """Its moments lie in dicts of its own, one of which fills itself."""
+
+    def __init__(self, parameters: Any) -> None:
+        super().__init__(parameters, {"lr": 0.05})
+        self.mean = {one: torch.zeros_like(one) for group in self.param_groups for one in group["params"]}
+        self.square: dict[Any, Any] = defaultdict(lambda: torch.ones(()))
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                self.mean[parameter].mul_(0.9).add_(parameter.grad)
+                self.square[parameter] = 0.9 * self.square[parameter] + parameter.grad**2
+                parameter.sub_(group["lr"] * self.mean[parameter] / self.square[parameter].sqrt())
+
+
 class WithSharpness(Scene):
     def __init__(self) -> None:
         self.net = _net()
@@ -157,6 +174,12 @@ class WithCounting(Scene):
     def __init__(self) -> None:
         self.net = _net()
         self.opt = Counting(self.net.parameters())
+
+
+class WithDicts(Scene):
+    def __init__(self) -> None:
+        self.net = _net()
+        self.opt = ByParameter(self.net.parameters())
 
 
 class WithDeaf(Scene):
@@ -205,6 +228,7 @@ SCENES = [
     AroundItself,
     WithTwoInside,
     WithCounting,
+    WithDicts,
     WithDeaf,
     _scheduled(WithSharpness),
     _scheduled(WithLookahead),

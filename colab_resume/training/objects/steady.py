@@ -52,7 +52,7 @@ def look_at_module(module: torch.nn.Module) -> ModuleLook | None:
 def look_at_optimizer(optimizer: torch.optim.Optimizer) -> OptimizerLook | None:
     """All that `OptimizerPart` makes a state of, but for gradients; None if that can change unseen."""
     own = attributes_of(optimizer).values()
-    if not all(_is_immutable(one) or not is_plain(one) for one in own):
+    if not all(_is_immutable(one) or not (is_plain(one) or isinstance(one, dict)) for one in own):
         return None
     hooked = optimizer._optimizer_state_dict_pre_hooks or optimizer._optimizer_state_dict_post_hooks
     if hooked or type(optimizer).state_dict is not torch.optim.Optimizer.state_dict:
