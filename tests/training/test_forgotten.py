@@ -90,11 +90,13 @@ def test_things_that_are_changed_in_place() -> None:
 class Meter:
     def __init__(self) -> None:
         self.sum = 0.0
+        self.mean = torch.zeros(1)
         self.scratch = torch.zeros(1)
 
     def update(self, value: float) -> None:
         self.sum += value
-        self.scratch = self.scratch + 1
+        self.mean = 0.9 * self.mean + value
+        self.scratch = torch.ones(1) * value
 
 
 class Average:
@@ -132,7 +134,7 @@ def test_objects_that_have_a_state() -> None:
         other(torch.ones(2))
         with torch.no_grad():
             twin.weight.lerp_(net.weight, 0.5)
-    assert loops.found == {"opt", "sched", "scaler", "ema", "meter.sum", "twin"}
+    assert loops.found == {"opt", "sched", "scaler", "ema", "meter.sum", "meter.mean", "twin"}
     assert "say run.track(" in loops.lines[0]
     for name in ("opt", "sched", "scaler", "ema", "meter", "twin"):
         assert f"{name}={name}" in loops.lines[0]
@@ -377,4 +379,34 @@ def test_one_that_begins_each_turn_from_a_seed_is_not_told() -> None:
     loops, env = Loops(), gymnasium.make("CartPole-v1")
     for number in loops.turns():
         _episode(env, seed=number)
+    assert loops.lines == []
+
+
+class Centred(nn.Module):
+    """What its layers keep in objects is no part of its state."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(2, 1), nn.Linear(1, 1))
+        self.config = Meter()
+        self.meter = Meter()
+        self.layers[1].meter = Meter()  # type: ignore[assignment]
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.layers(x)
+        self.meter.update(found.sum().item())
+        self.layers[1].meter.update(1.0)  # type: ignore[operator, union-attr]
+        return found
+
+
+def test_objects_in_attributes_of_modules() -> None:
+    net = Centred()
+    loops = Loops(net)
+    for _ in loops.turns():
+        net(torch.ones(2))
+    assert loops.found == {f"net{layer}.meter.{what}" for layer in ("", ".layers.1") for what in ("sum", "mean")}
+    assert "say run.track(meter=net.meter, meter=net.layers[1].meter)" in loops.lines[0]
+    loops = Loops(net, net.meter, net.layers[1].meter)
+    for _ in loops.turns():
+        net(torch.ones(2))
     assert loops.lines == []

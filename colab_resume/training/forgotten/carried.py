@@ -15,9 +15,9 @@ from functools import lru_cache
 from types import CodeType, FrameType, FunctionType
 from typing import Any
 
-from ..data.users_code import is_users_file
+from ..data.users_code import is_users_file, is_users_own
 
-__all__ = ["Body", "body_at", "carried", "made_before", "named_globals", "variables_of"]
+__all__ = ["Body", "body_at", "carried", "made_before", "named_globals", "read_attributes", "variables_of"]
 
 _VARIABLES = ("_FAST", "_NAME", "_GLOBAL", "_DEREF", "_CLOSURE")
 _GLOBALS = ("LOAD_GLOBAL", "STORE_GLOBAL", "DELETE_GLOBAL", "LOAD_NAME")
@@ -140,3 +140,16 @@ def named_globals(code: CodeType) -> frozenset[str]:
     inner = (constant for constant in code.co_consts if isinstance(constant, CodeType))
     own = (str(step.argval) for step in dis.get_instructions(code) if step.opname in _GLOBALS)
     return frozenset(own).union(*map(named_globals, inner))
+
+
+def read_attributes(kind: type[Any]) -> frozenset[str]:
+    """The names of attributes, of whatever, that methods of this class read."""
+    methods = (value for one in kind.__mro__ if is_users_own(one) for value in vars(one).values())
+    return frozenset().union(*(_read(one.__code__) for one in methods if isinstance(one, FunctionType)))
+
+
+@lru_cache
+def _read(code: CodeType) -> frozenset[str]:
+    inner = (constant for constant in code.co_consts if isinstance(constant, CodeType))
+    own = (str(step.argval) for step in dis.get_instructions(code) if step.opname == "LOAD_ATTR")
+    return frozenset(own).union(*map(_read, inner))

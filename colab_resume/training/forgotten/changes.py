@@ -22,9 +22,10 @@ from ..around import draws_from_a_run
 from ..data.generators import source_of
 from ..data.users_code import is_users_own
 from ..objects.classes import is_simulator
+from .carried import read_attributes
 from .simulation import Simulation
 
-__all__ = ["is_a_time", "is_drawn_from", "mark_of", "variables"]
+__all__ = ["is_a_time", "is_drawn_from", "is_users_object", "mark_of", "variables"]
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic)
 _CONTAINERS = (list, dict, set, deque)
@@ -36,15 +37,23 @@ _A_WHILE = 1000.0
 
 
 def variables(name: str, value: Any, covered: Collection[int]) -> Iterator[tuple[str, Any]]:
-    """The variable itself, or the attributes of an object of a class of the user's own, but for its data.
+    """The variable itself, or the attributes of an object of a class of the user's own.
 
-    `covered`: the identities of what is kept already.
+    Such objects in attributes of modules as well, which a module does not keep. `covered`: the identities of what is
+    kept already.
     """
-    if not _is_users_object(value) or is_simulator(type(value)):
+    if isinstance(value, torch.nn.Module):
+        yield name, value
+        for path, part in value.named_modules(prefix=name):
+            for attribute, inside in list(vars(part).items()):
+                if is_users_object(inside):
+                    yield from variables(f"{path}.{attribute}", inside, covered)
+    elif not is_users_object(value) or is_simulator(type(value)):
         yield name, value
     elif id(value) not in covered:
         for attribute, part in list(vars(value).items()):
-            if not isinstance(part, torch.Tensor | np.ndarray):
+            # A tensor that is only put there is one to look at: `self.last = out`.
+            if not isinstance(part, torch.Tensor | np.ndarray) or attribute in read_attributes(type(value)):
                 yield f"{name}.{attribute}", part
 
 
@@ -108,7 +117,10 @@ def _is_stateful(value: Any) -> bool:
     return hasattr(kind, "state_dict") and hasattr(kind, "load_state_dict") and hasattr(value, "__dict__")
 
 
-def _is_users_object(value: Any) -> bool:
+def is_users_object(value: Any) -> bool:
+    """Whether it is of a class of the user's own that says nothing of its state."""
+    if isinstance(value, torch.nn.Module):
+        return False
     if isinstance(value, (*_NO_STATE, *_CONTAINERS, tuple)) or hasattr(type(value), "__next__") or _is_stateful(value):
         return False
     return is_users_own(type(value)) and hasattr(value, "__dict__")

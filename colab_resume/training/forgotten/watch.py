@@ -6,6 +6,7 @@ Only turns of one pass are compared: what the loop around it makes anew for each
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Mapping
@@ -20,7 +21,7 @@ from ..data.users_code import is_users_file
 from ..objects.whose import is_tf_function
 from .anew import begins_anew
 from .carried import body_at, carried
-from .changes import is_drawn_from, mark_of, variables
+from .changes import is_drawn_from, is_users_object, mark_of, variables
 from .heads import differing, entry_of, head_of
 
 __all__ = ["Forgotten", "Watch"]
@@ -200,19 +201,23 @@ def _covered(kept: Iterable[Any]) -> tuple[set[int], set[str]]:
             if isinstance(one, FunctionType):
                 named.update((*one.__code__.co_names, *one.__code__.co_freevars))
             covered.add(id(getattr(one, "__self__", None)))
-        parts = list(getattr(thing, "__dict__", {}).values())
+        parts = [one for one in getattr(thing, "__dict__", {}).values() if not _is_left_out(thing, one)]
         covered.update(map(id, parts))
         covered.update(id(item) for part in parts if isinstance(part, list | tuple) for item in part)
     return covered - {id(None)}, named
+
+
+def _is_left_out(module: Any, part: Any) -> bool:
+    """Modules keep no objects that are in their attributes."""
+    return isinstance(module, torch.nn.Module) and is_users_object(part)
 
 
 def _in_words(changed: dict[str, Any]) -> str:
     found = ", ".join(f"{name} ({_kind(value)})" for name, value in changed.items())
     drawn = [name for name, value in changed.items() if is_drawn_from(value)]
     objects = [name for name, value in changed.items() if not isinstance(value, _VALUES) and name not in drawn]
-    owners = [name.partition(".")[0] for name in changed if "." in name and name not in (*objects, *drawn)]
-    named = [name for name in dict.fromkeys([*objects, *owners]) if name.isidentifier()]
-    tracked = ", ".join(f"trainer={name}" if name == "self" else f"{name}={name}" for name in named)
+    owners = [name.rpartition(".")[0] for name in changed if "." in name and name not in (*objects, *drawn)]
+    tracked = ", ".join(map(_tracked, dict.fromkeys([*objects, *owners])))
     to_do = ["keep values in run.state(...)"] * (len(objects) + len(owners) + len(drawn) < len(changed))
     to_do += [f"say run.track({tracked})"] * bool(tracked)
     to_do += [f"let {', '.join(drawn)} draw from run.batches(loader) in place of the loader"] * bool(drawn)
@@ -220,6 +225,13 @@ def _in_words(changed: dict[str, Any]) -> str:
         f"the loop changes what is in no checkpoint: {found}. A restart would begin it anew: {'; '.join(to_do)}. What "
         "you only look at may stay"
     )
+
+
+def _tracked(path: str) -> str:
+    """As an argument of `run.track`; a layer of a `Sequential` has a number."""
+    name = path.rpartition(".")[2]
+    place = re.sub(r"[.]([0-9]+)", r"[\1]", path)
+    return f"{'trainer' if name == 'self' else name}={place}"
 
 
 def _kind(value: Any) -> str:
