@@ -126,6 +126,22 @@ def test_a_second_loop_has_a_beginning_of_its_own(place: Place, caplog: pytest.L
     assert ["(teacher)" in line for line in lines] == [True]
 
 
+def test_what_is_tracked_by_a_pair_of_functions_is_not_told(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    def life(stop: int) -> torch.Tensor:
+        run, deviation = place.setup(), torch.zeros(2)
+        run.track(deviation=(lambda: deviation, deviation.copy_))
+        for step in run.steps(4):
+            run._saving.writer.wait(None)
+            if step == stop:
+                break
+            deviation.add_(1)
+        return deviation
+
+    life(2)
+    assert life(9).tolist() == [4, 4]
+    assert TOLD not in caplog.text
+
+
 CELL = """
 for step in run.steps(6):
     run._saving.writer.wait(None)

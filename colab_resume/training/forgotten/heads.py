@@ -42,14 +42,15 @@ def head_of(frame: FrameType, loader: Any, kept: Iterable[torch.nn.Module]) -> d
     return _looked_at({**things, THE_DATA: _data(loader)}, kept)
 
 
-def entry_of(frame: FrameType, kept: Iterable[Any], covered: Collection[int]) -> dict[str, Any]:
+def entry_of(frame: FrameType, kept: Iterable[Any], covered: Collection[int], named: Collection[str]) -> dict[str, Any]:
     """The same of all that the loop reads, but for plain numbers, which people change.
 
-    `covered`: the identities of what is tracked.
+    `covered`: the identities of what is tracked; `named`: variables that functions name which are tracked.
     """
     if (body := body_at(frame)) is None:
         return {}
-    read = (one for name, thing in carried(frame, body).items() for one in variables(name, thing, covered))
+    others = ((name, thing) for name, thing in carried(frame, body).items() if name not in named)
+    read = (one for name, thing in others for one in variables(name, thing, covered))
     things = {name: thing for name, thing in read if not isinstance(thing, _NUMBERS) and id(thing) not in covered}
     return _looked_at(things, [one for one in kept if isinstance(one, torch.nn.Module)])
 

@@ -109,7 +109,7 @@ class Forgotten:
             return
         self._entered.add(name)
         kept = list(self._kept())
-        now = entry_of(frame, kept, _covered(kept)[0])
+        now = entry_of(frame, kept, *_covered(kept))
         before = json.loads(self._entries.setdefault(name, json.dumps(now)))  # a text is quickly stored
         if names := differing(before, json.loads(json.dumps(now)), close=_NEARLY_THE_SAME):
             self._tell(
