@@ -7,6 +7,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import gymnasium
@@ -17,7 +18,9 @@ from run.conftest import Place
 from run.scenes import STOPS, Scene, assert_goes_on
 from torch import nn
 
+from colab_resume.checkpoints.encoding import decode, encode
 from colab_resume.errors import EncodingError, StateMismatch, UsageError
+from colab_resume.training.objects.plain import same
 from colab_resume.training.tracking import Tracking
 
 __all__: list[str] = []
@@ -95,6 +98,44 @@ class Remembering(Small):
         self.same.append(Transition(torch.rand(3), random.random()))
         again = torch.stack([one.state * one.reward for one in self.thing.sample(3)])
         found: torch.Tensor = self.net(torch.cat([x, again])).square().mean()
+        return found
+
+
+class Step(NamedTuple):
+    state: torch.Tensor
+    action: int
+    following: torch.Tensor | None
+    seen: np.ndarray[Any, Any]
+
+
+class RememberingMuch(Small):
+    """More than stay as they are; the state that follows is the state of the next one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        random.seed(1)
+        self.thing: Any = ReplayMemory(70)
+        self.thing.at = torch.zeros(3)
+
+    def starts(self, run: Any) -> None:
+        super().starts(run)
+        for _ in range(80):
+            self.remember()
+
+    def remember(self) -> None:
+        last = len(self.thing.memory) % 7 == 0
+        following = torch.rand(3)
+        seen = np.array([random.random()] * 2)
+        self.thing.memory.append(Step(self.thing.at, random.randrange(2), None if last else following, seen))
+        self.thing.at = following
+
+    def loss(self, x: torch.Tensor) -> torch.Tensor:
+        memory: Any = self.thing.memory
+        for _ in range(5):
+            self.remember()
+        shared = sum(one.following is other.state for one, other in pairwise(memory))
+        again = torch.stack([one.state * one.action + float(one.seen.sum()) for one in self.thing.sample(3)])
+        found: torch.Tensor = self.net(torch.cat([x, again])).square().mean() + shared / 100
         return found
 
 
@@ -226,7 +267,7 @@ class PlayingInMany(Playing):
         return found
 
 
-SCENES = [Stopping, Remembering, Searching, Drawing, Teaching, Playing, PlayingInMany]
+SCENES = [Stopping, Remembering, RememberingMuch, Searching, Drawing, Teaching, Playing, PlayingInMany]
 
 
 @pytest.mark.slow
@@ -235,6 +276,67 @@ SCENES = [Stopping, Remembering, Searching, Drawing, Teaching, Playing, PlayingI
 def test_an_object_of_ones_own_goes_on(place: Place, scene: type[Scene], stops: tuple[int, ...]) -> None:
     """Wherever it dies, the end is that of a training that was never interrupted, bit for bit."""
     assert_goes_on(place, scene, stops)
+
+
+def _stored(items: Any) -> tuple[Any, int]:
+    """What comes back of items that a bag got after it was tracked, and how many pieces a checkpoint has of them."""
+    bag, tracking = Bag(items=None), Tracking()
+    tracking.add({"bag": bag})
+    bag.items = items
+    _, (name, kind, state) = tracking.states()
+    encoded = encode({"bag": state})
+    specs = [(piece.dtype, piece.shape) for piece in encoded.pieces]
+    held = decode(encoded.tree, specs, lambda number: encoded.pieces[number].source.clone())
+    other, again = Bag(items=None), Tracking()
+    again.add({"bag": other})
+    again.apply(_Saved({name: kind}, held), ["bag"], final=True)
+    return other.items, len(encoded.pieces)
+
+
+MANY: dict[str, Callable[[int], Any]] = {
+    "tuples of tensors": lambda n: (torch.full((2,), n), n, torch.ones(1) * n),
+    "named tuples": lambda n: Transition(torch.ones(2) * n, float(n)),
+    "with arrays": lambda n: (np.ones(2) * n, np.float32(n)),
+    "with nothing in some": lambda n: (None if n % 3 else torch.ones(1) * n, "a text"),
+    "with nothing in all": lambda n: (None, torch.ones(1) * n),
+    "tensors alone": lambda n: torch.ones(2, 2) * n,
+    "arrays alone": lambda n: np.ones(2, dtype=">i4") * n,
+    "two in one pool": lambda n: (torch.ones(2) * n, torch.zeros(2)),
+}
+FEW: dict[str, Callable[[int], Any]] = {
+    "of different shapes": lambda n: (torch.ones(1 + n % 2),),
+    "of different kinds": lambda n: (torch.ones(1) if n % 2 else torch.ones(1, dtype=torch.int64),),
+    "of different lengths": lambda n: (torch.ones(1),) * (1 + n % 2),
+    "numbers": lambda n: (n, n / 2),
+    "that ask for gradients": lambda _: torch.ones(1, requires_grad=True),
+    "with lists": lambda n: ([torch.ones(1) * n], n),
+}
+
+
+@pytest.mark.parametrize("kind", [*MANY, *FEW])
+def test_many_that_are_alike_are_few_pieces(kind: str) -> None:
+    """And the same again, each in memory of its own; what is not alike is kept as ever."""
+    make = {**MANY, **FEW}[kind]
+    for items in ([make(n) for n in range(90)], deque((make(n) for n in range(90)), 80)):
+        found, pieces = _stored(items)
+        assert type(found) is type(items)
+        assert getattr(found, "maxlen", None) == getattr(items, "maxlen", None)
+        assert [type(one) for one in found] == [type(one) for one in items]
+        assert same([*map(_bare, found)], [*map(_bare, items)])
+        assert (pieces <= 4) is (kind in MANY or kind == "numbers")
+        if isinstance(found[0], torch.Tensor):
+            found[0].data.add_(1)
+            assert same(found[1], items[1])
+
+
+def _bare(row: Any) -> Any:
+    return list(row) if isinstance(row, tuple) else row
+
+
+def test_what_is_one_tensor_in_two_rows_is_one_again() -> None:
+    states = [torch.ones(1) * n for n in range(100)]
+    found, _ = _stored(list(pairwise(states)))
+    assert all(one[1] is other[0] for one, other in pairwise(found))
 
 
 class Bag:

@@ -16,9 +16,10 @@ import torch
 from ...errors import EncodingError
 from ..data.generators import Source, source_of
 from .classes import is_named_tuple, is_node, is_steady, kind_of, resolve
+from .columns import as_columns
 from .plain import is_plain
 
-__all__ = ["GENERATOR", "ITEMS", "Node", "OBJECT", "TUPLE", "Walk", "attributes_of"]
+__all__ = ["GENERATOR", "ITEMS", "Node", "OBJECT", "TUPLE", "Walk", "attributes_of", "tuple_classes"]
 
 OBJECT, GENERATOR, TUPLE, ITEMS = (f"colab_resume {what}" for what in ("object", "generator", "tuple", "items"))
 
@@ -70,6 +71,11 @@ class Walk:
                 node.marked.add(name)
 
     def _told(self, value: Any, path: str, *, is_fixed: bool) -> Any:
+        if (columns := as_columns(value, self.taken)) is not None:
+            return {
+                **columns,
+                TUPLE: _class_of(value[0], path) if is_named_tuple(value[0]) else kind_of(type(value[0])),
+            }
         if is_plain(value, self.taken):
             return value
         if id(value) in self._tracked or is_steady(value) or self._is_a_view(value):
@@ -122,6 +128,14 @@ def attributes_of(thing: Any) -> dict[str, Any]:
     names = [name for kind in type(thing).__mro__ for name in _slots(kind)]
     found = {name: getattr(thing, name) for name in names if hasattr(thing, name)}
     return {**found, **getattr(thing, "__dict__", {})}
+
+
+def tuple_classes(saved: Any) -> Iterator[str]:
+    """The names of the classes of all named tuples in there."""
+    if isinstance(saved, dict) and TUPLE in saved:
+        yield saved[TUPLE]
+    for one in saved.values() if isinstance(saved, dict) else saved if isinstance(saved, list | tuple | deque) else ():
+        yield from tuple_classes(one)
 
 
 def _slots(kind: type) -> Iterator[str]:

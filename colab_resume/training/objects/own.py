@@ -13,15 +13,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 
 from .classes import kind_of, resolve
-from .graph import Node, Walk, attributes_of
+from .graph import Node, Walk, attributes_of, tuple_classes
 from .plain import copied, is_plain, same
 from .refill import Refill, put, remove
 
 __all__ = ["OwnPart"]
 
+_NOT_THE_USERS = {kind_of(kind) for kind in (tuple, torch.Tensor, np.ndarray)}
 _BIG = 1 << 20
 """An array of so many bytes is not copied when it is tracked, and kept whether it has changed or not."""
 
@@ -64,6 +66,10 @@ class OwnPart:
                 lines.append(f"{path} is a {kind} in the checkpoint, a {kinds[path]} now")
             elif path not in kinds and resolve(kind) is None:
                 lines.append(f"{path} is a {kind} in the checkpoint, which is not defined now")
+            gone = [one for one in tuple_classes(one["values"]) if one not in _NOT_THE_USERS and resolve(one) is None]
+            lines += [
+                f"{path} holds a {name} in the checkpoint, which is not defined now" for name in sorted(set(gone))
+            ]
         return lines
 
     def load(self, saved: Any) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from .classes import kind_of, resolve
+from .columns import COLUMNS, rows_of
 from .graph import GENERATOR, ITEMS, OBJECT, TUPLE, attributes_of
 from .plain import copied
 
@@ -72,11 +73,13 @@ class Refill:
         if type(saved) is dict and GENERATOR in saved:
             kind = saved[ITEMS]
             return now if _bits_of(now) == kind else _new_generator(kind)
+        if type(saved) is dict and COLUMNS in saved:
+            rows = rows_of(saved, _row_maker(saved[TUPLE]))
+            return self._filled(now, rows, rows) if self._fits(now, rows) else rows
         if type(saved) is dict and TUPLE in saved:
             known: Any = resolve(saved[TUPLE])
             return known._make(self._as_now(item, _MISSING) for item in saved[ITEMS])
-        fits = type(now) is type(saved) and getattr(now, "maxlen", None) == getattr(saved, "maxlen", None)
-        fits = fits and self._is_free(now)
+        fits = self._fits(now, saved)
         if isinstance(saved, set):
             items: Any = set(saved)
         elif isinstance(saved, dict):
@@ -86,7 +89,14 @@ class Refill:
         else:
             there = [*(now if fits else ()), *[_MISSING] * len(saved)]
             items = [self._as_now(item, one) for item, one in zip(saved, there, strict=False)]
-        target = now if fits else copied(saved)
+        return self._filled(now if fits else copied(saved), saved, items)
+
+    def _fits(self, now: Any, saved: Any) -> bool:
+        same_size = getattr(now, "maxlen", None) == getattr(saved, "maxlen", None)
+        return type(now) is type(saved) and same_size and self._is_free(now)
+
+    @staticmethod
+    def _filled(target: Any, saved: Any, items: Any) -> Any:
         target.clear()
         target.extend(items) if isinstance(saved, list | deque) else target.update(items)
         return target
@@ -127,6 +137,11 @@ def remove(thing: Any, name: str) -> None:
         del thing.__dict__[name]
     else:
         object.__delattr__(thing, name)
+
+
+def _row_maker(name: str) -> Any:
+    """What makes a row of such a class; None for what is no tuple."""
+    return tuple if name == kind_of(tuple) else getattr(resolve(name), "_make", None)
 
 
 def _new_generator(kind: str) -> Any:
