@@ -181,11 +181,16 @@ class Noise:
 
     def __init__(self) -> None:
         self.numpys, self.pythons = np.random.default_rng(1), random.Random(2)
+        self.uniform = np.random.default_rng(5).random
+        self.mine = self.scale
         self.others = [torch.Generator().manual_seed(3), np.random.RandomState(4)]
         self.x = np.zeros(3, np.float32)
 
+    def scale(self) -> float:
+        return float(self.x.sum())
+
     def draw(self) -> torch.Tensor:
-        self.x *= 0.5
+        self.x *= 0.5 + self.uniform() / 2 + self.mine() / 100
         self.x += self.numpys.normal(size=3).astype(np.float32) * self.others[1].rand()
         return torch.from_numpy(self.x) + torch.rand(3, generator=self.others[0]) * self.pythons.random()
 
@@ -430,6 +435,7 @@ def test_what_cannot_be_kept_is_refused_by_its_place(place: Place) -> None:
         ({"locals": [Local()]}, r"bag.locals\[0\] is of a class that could not be found again"),
         ({"items": iter([1])}, r"bag.items is a builtins.list_iterator"),
         ({"table": {Local(): 1}}, r"bag.table"),
+        ({"next": Noise().draw}, r"bag.next.__self__ is a .*Noise"),
     ):
         with pytest.raises(EncodingError, match=where):
             run.track(bag=Bag(**things))

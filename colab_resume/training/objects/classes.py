@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from ..data.users_code import is_users_own
 
-__all__ = ["has_a_way", "is_named_tuple", "is_node", "is_simulator", "is_steady", "kind_of", "resolve"]
+__all__ = ["bound_to", "has_a_way", "is_named_tuple", "is_node", "is_simulator", "is_steady", "kind_of", "resolve"]
 
 _SIMULATORS = ("gymnasium", "gym")
 _NOTHING_TO_THEM = (
@@ -23,7 +23,7 @@ _NOTHING_TO_THEM = (
 )
 _NO_NODES = (torch.nn.Module, torch.optim.Optimizer, Dataset, Sampler, DataLoader, BaseException)
 _STEADY = (
-    *(FunctionType, BuiltinFunctionType, MethodType, ModuleType, type, range, slice, io.IOBase, logging.Logger),
+    *(FunctionType, ModuleType, type, range, slice, io.IOBase, logging.Logger),
     *(torch.device, torch.layout, np.dtype, DataLoader, Dataset, Sampler),
 )
 _STEADY_PACKAGES = (
@@ -51,7 +51,15 @@ def is_steady(thing: Any) -> bool:
     if isinstance(thing, torch.nn.Module):
         return not any(True for _ in (*thing.parameters(), *thing.buffers()))
     kind = type(thing)
+    if isinstance(thing, MethodType | BuiltinFunctionType):
+        return bound_to(thing) is None
     return isinstance(thing, _STEADY) or _package(kind) in _STEADY_PACKAGES or kind.__name__ == "EnvSpec"
+
+
+def bound_to(thing: Any) -> Any:
+    """What a method is a method of, of any kind; None if this is none."""
+    owner = thing.__self__ if isinstance(thing, MethodType | BuiltinFunctionType) else None
+    return None if isinstance(owner, ModuleType | type) else owner
 
 
 def is_named_tuple(thing: Any) -> bool:

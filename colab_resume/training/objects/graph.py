@@ -15,7 +15,7 @@ import torch
 
 from ...errors import EncodingError
 from ..data.generators import Source, source_of
-from .classes import is_named_tuple, is_node, is_steady, kind_of, resolve
+from .classes import bound_to, is_named_tuple, is_node, is_steady, kind_of, resolve
 from .columns import as_columns
 from .plain import is_plain
 
@@ -59,8 +59,12 @@ class Walk:
         self._numbers = {id(owner): 0}
         self._places: dict[int, str] = {}
         self.nodes = [Node(owner, name, is_fixed=True)]
+        self._owners: dict[int, tuple[Any, str]] = {}
         for node in self.nodes:  # it grows while it is gone through
             self._fill(node)
+        for one, path in self._owners.values():
+            if id(one) not in self._numbers:
+                raise _refused(one, f"{path}.__self__")
 
     def _fill(self, node: Node) -> None:
         for name, value in attributes_of(node.thing).items():
@@ -80,6 +84,8 @@ class Walk:
             return value
         if id(value) in self._tracked or is_steady(value) or self._is_a_view(value):
             return _LEFT_OUT
+        if (owner := bound_to(value)) is not None:
+            return self._method(owner, path)
         if (source := source_of(value)) is not None:
             return self._generator(value, source, path)
         if type(value) in (list, tuple, deque, dict):
@@ -103,6 +109,14 @@ class Walk:
             return dict(told)
         items = (item for _, item in told)
         return deque(items, value.maxlen) if isinstance(value, deque) else type(value)(items)
+
+    def _method(self, owner: Any, path: str) -> Any:
+        """It is there in each process; what it is a method of may change: `self.draw = rng.random`."""
+        if (source := source_of(owner)) is not None:
+            self._generator(owner, source, path)
+        elif not (id(owner) in self._tracked or is_steady(owner) or is_plain(owner)):
+            self._owners[id(owner)] = owner, path
+        return _LEFT_OUT
 
     def _generator(self, value: Any, source: Source, path: str) -> Any:
         if id(value) not in self._places:
