@@ -381,11 +381,15 @@ def test_what_is_one_thing_is_one_thing_again(place: Place) -> None:
         bag.array += 1
         bag.me = bag
         bag.two = bag.inner = Bag(n=5)
+        bag.pair[0].n = 7
+        bag.table["x"] = [bag.pair]
 
     inner = Bag(n=1)
-    after = Bag(one=[0], array=np.zeros(2), me=None, two=None, inner=inner, change=change)
+    pairs: dict[str, Any] = {"pair": (Bag(n=1), 2), "table": {}}
+    after = Bag(one=[0], array=np.zeros(2), me=None, two=None, inner=inner, change=change, **pairs)
     after.other, seen, listed = after.one, after.array, after.one
-    before = Bag(one=[0], array=np.zeros(2), me=None, two=None, inner=Bag(n=1), change=change)
+    pairs = {"pair": (Bag(n=1), 2), "table": {}}
+    before = Bag(one=[0], array=np.zeros(2), me=None, two=None, inner=Bag(n=1), change=change, **pairs)
     before.other = before.one
     _restart(place, before, after)
     assert after.one is after.other is listed
@@ -395,6 +399,8 @@ def test_what_is_one_thing_is_one_thing_again(place: Place) -> None:
     assert after.me is after
     assert after.two is after.inner
     assert after.inner.n == 5
+    assert after.pair[0].n == 7
+    assert after.table["x"][0][0] is after.pair[0]
 
 
 def test_what_was_added_later_is_gone_where_it_was_not_there_yet(place: Place) -> None:
@@ -441,6 +447,22 @@ def test_what_cannot_be_kept_is_refused_by_its_place(place: Place) -> None:
             run.track(bag=Bag(**things))
 
 
+def test_what_cannot_be_kept_later_does_not_stop_the_training(place: Place) -> None:
+    """It is a problem of the checkpoints, and said; and over when the thing is gone."""
+    run, bag = place.setup(), Bag(rng=random.Random(1), n=0)
+    run.track(bag=bag)
+    for epoch in run.epochs(4):
+        bag.thing = iter([1]) if epoch in (1, 2) else None
+        for _ in run.batches([1, 2]):
+            run._saving.writer.wait(None)
+            bag.n += bag.rng.random()
+        if epoch == 1:
+            run._saving.writer.wait(None)
+            assert any("bag.thing is a builtins.list_iterator" in one for one in run.status().problems)
+    run.finish()
+    assert run.status().problems == ()
+
+
 def test_another_class_in_the_same_place_is_told() -> None:
     tracking = Tracking()
     tracking.add({"bag": Bag(inner=Bag(n=1))})
@@ -449,7 +471,11 @@ def test_another_class_in_the_same_place_is_told() -> None:
     other.add({"bag": Bag(inner=Noise())})
     with pytest.raises(StateMismatch, match=r"bag.inner is a .*Bag in the checkpoint, a .*Noise now"):
         other.apply(_Saved({name: kind}, {name: state}), ["bag"])
-    for broken in ([], {"objects": []}, {"objects": [{"class": 3}], "generators": {}}, {**state, "objects": [1]}):
+    gone = {"class": kind, "path": "bag", "values": {"x": [{"colab_resume tuple": "__main__.Gone"}]}}
+    with pytest.raises(StateMismatch, match=r"bag holds a __main__.Gone in the checkpoint, which is not defined now"):
+        tracking.apply(_Saved({name: kind}, {name: {**state, "objects": [gone]}}), ["bag"])
+    wrong = {"class": kind, "path": "bag", "values": {"x": [{"colab_resume object": 7}]}}
+    for broken in ([], {"objects": []}, {"objects": [{"class": 3}], "generators": {}}, {**state, "objects": [wrong]}):
         with pytest.raises(StateMismatch, match="not the state of an object"):
             tracking.apply(_Saved({name: kind}, {name: broken}), ["bag"])
 

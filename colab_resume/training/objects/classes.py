@@ -37,8 +37,7 @@ def is_node(thing: Any) -> bool:
     kind = type(thing)
     if isinstance(thing, _NO_NODES) or hasattr(kind, "__next__") or has_a_way(kind):
         return False
-    known = all(kind_of(one) in _NOTHING_TO_THEM or is_users_own(one) or is_simulator(one) for one in kind.__mro__)
-    return known and kind is not object
+    return kind is not object and all(map(_has_attributes_alone, kind.__mro__))
 
 
 def is_simulator(kind: type) -> bool:
@@ -88,6 +87,12 @@ def has_a_way(kind: type) -> bool:
     """Whether it says itself what it needs."""
     pairs = (("state_dict", "load_state_dict"), ("get_state", "set_state"), ("save_state", "load_state"))
     return any(hasattr(kind, one) and hasattr(kind, other) for one, other in pairs)
+
+
+def _has_attributes_alone(kind: type) -> bool:
+    if kind.__module__ == "collections.abc" or kind_of(kind) in _NOTHING_TO_THEM:
+        return True
+    return is_users_own(kind) or is_simulator(kind)
 
 
 def _package(kind: type) -> str:

@@ -19,7 +19,7 @@ from .classes import bound_to, is_named_tuple, is_node, is_steady, kind_of, reso
 from .columns import as_columns
 from .plain import is_plain
 
-__all__ = ["GENERATOR", "ITEMS", "Node", "OBJECT", "TUPLE", "Walk", "attributes_of", "tuple_classes"]
+__all__ = ["GENERATOR", "ITEMS", "Node", "OBJECT", "TUPLE", "Walk", "attributes_of", "marks"]
 
 OBJECT, GENERATOR, TUPLE, ITEMS = (f"colab_resume {what}" for what in ("object", "generator", "tuple", "items"))
 
@@ -48,10 +48,13 @@ class Node:
 class Walk:
     """From `owner` over all that it holds, but for what is `tracked` and for views of the memory of `parameters`.
 
-    `EncodingError` names what cannot be kept.
+    `EncodingError` names what cannot be kept, if the walk is `strict`; else that is passed over.
     """
 
-    def __init__(self, name: str, owner: Any, tracked: Iterable[Any], parameters: Iterable[torch.Tensor]) -> None:
+    def __init__(
+        self, name: str, owner: Any, tracked: Iterable[Any], parameters: Iterable[torch.Tensor], *, strict: bool = True
+    ) -> None:
+        self._strict = strict
         self.generators: dict[str, Source] = {}
         """By their places."""
         self.taken = {one.untyped_storage().data_ptr() for one in parameters if one.layout is torch.strided} - {0}
@@ -63,7 +66,7 @@ class Walk:
         for node in self.nodes:  # it grows while it is gone through
             self._fill(node)
         for one, path in self._owners.values():
-            if id(one) not in self._numbers:
+            if strict and id(one) not in self._numbers:
                 raise _refused(one, f"{path}.__self__")
 
     def _fill(self, node: Node) -> None:
@@ -75,6 +78,14 @@ class Walk:
                 node.marked.add(name)
 
     def _told(self, value: Any, path: str, *, is_fixed: bool) -> Any:
+        try:
+            return self._known(value, path, is_fixed=is_fixed)
+        except EncodingError:
+            if self._strict:
+                raise
+            return _LEFT_OUT
+
+    def _known(self, value: Any, path: str, *, is_fixed: bool) -> Any:
         if (columns := as_columns(value, self.taken)) is not None:
             return {
                 **columns,
@@ -144,12 +155,12 @@ def attributes_of(thing: Any) -> dict[str, Any]:
     return {**found, **getattr(thing, "__dict__", {})}
 
 
-def tuple_classes(saved: Any) -> Iterator[str]:
-    """The names of the classes of all named tuples in there."""
-    if isinstance(saved, dict) and TUPLE in saved:
-        yield saved[TUPLE]
+def marks(saved: Any) -> Iterator[dict[str, Any]]:
+    """All that stands for something in there."""
+    if isinstance(saved, dict) and not saved.keys().isdisjoint((OBJECT, GENERATOR, TUPLE)):
+        yield saved
     for one in saved.values() if isinstance(saved, dict) else saved if isinstance(saved, list | tuple | deque) else ():
-        yield from tuple_classes(one)
+        yield from marks(one)
 
 
 def _slots(kind: type) -> Iterator[str]:

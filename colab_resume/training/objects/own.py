@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from .classes import kind_of, resolve
-from .graph import Node, Walk, attributes_of, tuple_classes
+from .graph import OBJECT, TUPLE, Node, Walk, attributes_of, marks
 from .plain import copied, is_plain, same
 from .refill import Refill, put, remove
 
@@ -58,7 +58,7 @@ class OwnPart:
     def differences(self, saved: Any) -> list[str]:
         if not _is_a_state(saved):
             return ["what was saved is not the state of an object"]
-        kinds = {node.path: node.kind for node in self._walk().nodes if node.is_fixed}
+        kinds = {node.path: node.kind for node in self._walk(strict=False).nodes if node.is_fixed}
         lines = []
         for one in saved["objects"]:
             path, kind = one["path"], one["class"]
@@ -66,14 +66,13 @@ class OwnPart:
                 lines.append(f"{path} is a {kind} in the checkpoint, a {kinds[path]} now")
             elif path not in kinds and resolve(kind) is None:
                 lines.append(f"{path} is a {kind} in the checkpoint, which is not defined now")
-            gone = [one for one in tuple_classes(one["values"]) if one not in _NOT_THE_USERS and resolve(one) is None]
-            lines += [
-                f"{path} holds a {name} in the checkpoint, which is not defined now" for name in sorted(set(gone))
-            ]
+            tuples = {mark[TUPLE] for mark in marks(one["values"]) if TUPLE in mark} - _NOT_THE_USERS
+            gone = (name for name in sorted(tuples) if resolve(name) is None)
+            lines += [f"{path} holds a {name} in the checkpoint, which is not defined now" for name in gone]
         return lines
 
     def load(self, saved: Any) -> None:
-        taken = self._walk().taken
+        taken = self._walk(strict=False).taken
         for thing, path, values in Refill(self._owner, saved["objects"]).each():
             first = self._first.get(path, {})
             for name, value in attributes_of(thing).items():
@@ -87,17 +86,17 @@ class OwnPart:
 
     def chance(self) -> dict[str, Any]:
         """How the generators stand that it holds, by their places."""
-        return {path: source.get() for path, source in self._walk().generators.items()}
+        return {path: source.get() for path, source in self._walk(strict=False).generators.items()}
 
     def stand(self, chance: Mapping[str, Any]) -> None:
         """Those that are there."""
-        for path, source in self._walk().generators.items():
+        for path, source in self._walk(strict=False).generators.items():
             if path in chance:
                 source.set(chance[path])
 
-    def _walk(self) -> Walk:
+    def _walk(self, *, strict: bool = True) -> Walk:
         others = (thing for thing in self._everything().values() if thing is not self._owner)
-        return Walk(self._name, self._owner, others, self._parameters().values())
+        return Walk(self._name, self._owner, others, self._parameters().values(), strict=strict)
 
     def _changed(self, node: Node) -> dict[str, Any]:
         first = self._first.get(node.path, {}) if node.is_fixed else {}
@@ -118,5 +117,6 @@ def _is_a_state(saved: Any) -> bool:
         case {"objects": [_, *_] as objects, "generators": dict()}:
             kinds = [(one.get("class"), one.get("path"), one.get("values")) for one in objects if type(one) is dict]
             fit = (type(kind) is type(path) is str and type(values) is dict for kind, path, values in kinds)
-            return len(kinds) == len(objects) and all(fit)
+            named = [mark[OBJECT] for _, _, values in kinds for mark in marks(values) if OBJECT in mark]
+            return len(kinds) == len(objects) and all(fit) and all(one in range(len(objects)) for one in named)
     return False

@@ -18,6 +18,7 @@ from ...checkpoints.encoding.nodes import FACTORIES
 __all__ = ["copied", "is_plain", "same"]
 
 _WITHOUT_PARTS = (type(None), bool, int, float, complex, str, bytes, torch.Size, torch.dtype)
+_SCALARS = (np.number, np.bool_, np.str_, np.bytes_, Enum)
 _SEQUENCES = (tuple, list, deque, set, frozenset)
 _DICTS = (dict, OrderedDict, Counter)
 _DEEPEST = 20
@@ -26,7 +27,7 @@ _DEEPEST = 20
 def is_plain(value: Any, taken: Collection[int] = (), depth: int = 0) -> bool:
     """Whether this is a plain value; `taken` are the addresses of memory that belongs to others."""
     kind = type(value)
-    if kind in _WITHOUT_PARTS or isinstance(value, np.number | np.bool_ | Enum):
+    if kind in _WITHOUT_PARTS or isinstance(value, _SCALARS):
         return True
     if kind is torch.Tensor:
         return _is_stored_alone(value) and value.untyped_storage().data_ptr() not in taken

@@ -37,8 +37,9 @@ class Refill:
 
     def each(self) -> Iterator[tuple[Any, str, dict[str, Any]]]:
         """Every object, its place, and what it now has for each attribute that was saved."""
-        for number, saved in enumerate(self._objects):  # those that one holds come after it
-            thing = self._there[number]
+        for number, saved in enumerate(self._objects):
+            if (thing := self._there.get(number)) is None:
+                continue  # those that one holds come after it, unless somebody has meddled with them
             now = attributes_of(thing)
             values = {name: self._as_now(value, now.get(name, _MISSING)) for name, value in saved["values"].items()}
             for name, value in values.items():
@@ -63,6 +64,9 @@ class Refill:
         return self._there[number]
 
     def _value(self, saved: Any, now: Any) -> Any:
+        if type(saved) is tuple:
+            there = now if type(now) is tuple and len(now) == len(saved) else [_MISSING] * len(saved)
+            return tuple(self._as_now(item, one) for item, one in zip(saved, there, strict=True))
         if isinstance(saved, list | deque | dict | set):
             return self._container(saved, now)
         if isinstance(saved, np.ndarray | torch.Tensor):
