@@ -142,6 +142,22 @@ def test_what_is_tracked_by_a_pair_of_functions_is_not_told(place: Place, caplog
     assert TOLD not in caplog.text
 
 
+def test_another_name_for_what_is_in_run_state_is_not_told(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    def life(stop: int) -> torch.Tensor:
+        run = place.setup()
+        weights = run.state(weights=torch.zeros(2)).weights
+        for step in run.steps(4):
+            run._saving.writer.wait(None)
+            if step == stop:
+                break
+            weights.add_(1)
+        return weights  # type: ignore[no-any-return]
+
+    life(2)
+    assert life(9).tolist() == [4, 4]
+    assert TOLD not in caplog.text
+
+
 CELL = """
 for step in run.steps(6):
     run._saving.writer.wait(None)

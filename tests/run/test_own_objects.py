@@ -381,14 +381,15 @@ def test_what_is_one_thing_is_one_thing_again(place: Place) -> None:
         bag.array += 1
         bag.me = bag
         bag.two = bag.inner = Bag(n=5)
-        bag.pair[0].n = 7
+        bag.pair[0].n = bag.kept.n = 7
         bag.table["x"] = [bag.pair]
 
     inner = Bag(n=1)
-    pairs: dict[str, Any] = {"pair": (Bag(n=1), 2), "table": {}}
+    pairs: dict[str, Any] = {"pair": (Bag(n=1), 2), "table": {}, "kept": Bag(n=1)}
+    kept = pairs["kept"]
     after = Bag(one=[0], array=np.zeros(2), me=None, two=None, inner=inner, change=change, **pairs)
     after.other, seen, listed = after.one, after.array, after.one
-    pairs = {"pair": (Bag(n=1), 2), "table": {}}
+    pairs = {"pair": (Bag(n=1), 2), "table": {}, "kept": Bag(n=1)}
     before = Bag(one=[0], array=np.zeros(2), me=None, two=None, inner=Bag(n=1), change=change, **pairs)
     before.other = before.one
     _restart(place, before, after)
@@ -401,6 +402,8 @@ def test_what_is_one_thing_is_one_thing_again(place: Place) -> None:
     assert after.inner.n == 5
     assert after.pair[0].n == 7
     assert after.table["x"][0][0] is after.pair[0]
+    assert after.kept is kept
+    assert kept.n == 7
 
 
 def test_what_was_added_later_is_gone_where_it_was_not_there_yet(place: Place) -> None:
