@@ -17,7 +17,7 @@ from ..around import draws_from_a_run
 from ..by_hand import loops_around
 from ..data.users_code import is_users_file
 from ..objects.parts import Values
-from .carried import variables_of
+from .carried import values_of, variables_of
 
 __all__ = ["begins_anew"]
 
@@ -45,8 +45,7 @@ def _goes_on(frame: FrameType, gone_over: Sequence[dis.Instruction]) -> bool:
     names = [name for step in gone_over for name in _named(step)]
     if not gone_over or _LOOPS_OF_THE_RUN.intersection(names):
         return True  # what cannot be read may be anything
-    values = [frame.f_locals.get(name, frame.f_globals.get(name)) for name in names]
-    if any(isinstance(value, Values) or _is_a_runs(value) for value in values):
+    if any(isinstance(value, Values) or _is_a_runs(value) for value in values_of(frame, names).values()):
         return True
     return names[:1] == ["range"] and _arguments(gone_over) != 1
 

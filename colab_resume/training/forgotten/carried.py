@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dis
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,7 +17,7 @@ from typing import Any
 
 from ..data.users_code import is_users_file, is_users_own
 
-__all__ = ["Body", "body_at", "carried", "made_before", "named_globals", "read_attributes", "variables_of"]
+__all__ = ["Body", "body_at", "carried", "made_before", "named_globals", "read_attributes", "values_of", "variables_of"]
 
 _VARIABLES = ("_FAST", "_NAME", "_GLOBAL", "_DEREF", "_CLOSURE")
 _GLOBALS = ("LOAD_GLOBAL", "STORE_GLOBAL", "DELETE_GLOBAL", "LOAD_NAME")
@@ -64,7 +64,7 @@ def _set_between(code: CodeType, begin: int, end: int) -> frozenset[str]:
 def carried(frame: FrameType, body: Body) -> dict[str, Any]:
     """The variables of this loop and of the user's functions that it calls, by name, with what they are now."""
     found: dict[str, Any] = {}
-    level = _values(frame, body.carries)
+    level = values_of(frame, body.carries)
     for _ in range(_DEEP):
         found = {**level, **found}
         level = {
@@ -77,7 +77,8 @@ def carried(frame: FrameType, body: Body) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not _UNBOUND}
 
 
-def _values(frame: FrameType, names: tuple[str, ...]) -> dict[str, Any]:
+def values_of(frame: FrameType, names: Iterable[str]) -> dict[str, Any]:
+    """What these variables are now, local ones and global ones."""
     near, far = frame.f_locals, frame.f_globals
     values = {name: near[name] if name in near else far.get(name, _UNBOUND) for name in names}
     if frame.f_code.co_flags & inspect.CO_OPTIMIZED and isinstance(near, dict):
