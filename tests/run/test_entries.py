@@ -182,6 +182,35 @@ def test_in_a_cell_whose_variables_are_global(place: Place, caplog: pytest.LogCa
     assert "(start)" in caplog.text
 
 
+def test_a_training_that_goes_back_in_this_process_keeps_its_beginning(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The checkpoint that it goes back to is from before the loop, and knows nothing of it."""
+    run, net = place.setup(every="1 h"), nn.Linear(3, 1)
+    opt = torch.optim.SGD(net.parameters(), 0.1)
+    run.track(net=net, opt=opt)
+
+    def train(run: Any, opt: Any, stop: int) -> int:
+        teacher, step = copy.deepcopy(net), 0
+        for step in run.steps(6):
+            if step == stop:
+                break
+            if step == 2:
+                run._saving.ask(None)
+            (net(POINTS) - teacher(POINTS).detach() - 1).square().mean().backward()
+            opt.step()
+        return step
+
+    assert [train(run, opt, 2), train(run, opt, 4)] == [2, 4]
+    assert TOLD not in caplog.text
+    run, net = place.setup(), nn.Linear(3, 1)
+    opt = torch.optim.SGD(net.parameters(), 0.1)
+    run.track(net=net, opt=opt)
+    assert run.status().restored == 3
+    train(run, opt, -1)
+    assert "(teacher)" in caplog.text
+
+
 def test_a_cell_that_runs_again_is_no_new_beginning(place: Place, caplog: pytest.LogCaptureFixture) -> None:
     """In the same process what the loop has filled since is there."""
     run, seen = place.setup(), [0]

@@ -64,7 +64,8 @@ class Forgotten:
 
     def go_back_to(self, saved: Mapping[str, Any]) -> None:
         """What the `state` of the life was that is gone on with."""
-        self._entries = dict(saved.get("entries", {}))
+        # A checkpoint from before a loop began knows nothing of it; it is not entered anew in this process.
+        self._entries |= saved.get("entries", {})
 
     def watch(self) -> Watch:
         """One pass of a loop begins."""
@@ -109,9 +110,9 @@ class Forgotten:
             return
         self._entered.add(name)
         kept = list(self._kept())
-        now = entry_of(frame, kept, *_covered(kept))
-        before = json.loads(self._entries.setdefault(name, json.dumps(now)))  # a text is quickly stored
-        if names := differing(before, json.loads(json.dumps(now)), close=_NEARLY_THE_SAME):
+        now = json.dumps(entry_of(frame, kept, *_covered(kept)))  # a text is quickly stored
+        before = self._entries.setdefault(name, now)
+        if names := differing(json.loads(before), json.loads(now), close=_NEARLY_THE_SAME):
             self._tell(
                 f"what stands before the loop is not what it was when the loop began first ({', '.join(names)}). If it "
                 "is made of weights (a teacher, a copy to stay near), make it before run.track, which brings the "
