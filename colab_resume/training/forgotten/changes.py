@@ -22,6 +22,7 @@ from ..around import draws_from_a_run
 from ..data.generators import source_of
 from ..data.users_code import is_users_own
 from ..objects.classes import is_simulator
+from ..objects.steady import TORCHS_OWN
 from .carried import read_attributes
 from .simulation import Simulation
 
@@ -45,8 +46,8 @@ def variables(name: str, value: Any, covered: Collection[int]) -> Iterator[tuple
     if isinstance(value, torch.nn.Module):
         yield name, value
         for path, part in value.named_modules(prefix=name):
-            for attribute, inside in list(vars(part).items()):
-                if is_users_object(inside):
+            for attribute in sorted(vars(part).keys() - TORCHS_OWN):
+                if is_users_object(inside := vars(part)[attribute]):
                     yield from variables(f"{path}.{attribute}", inside, covered)
     elif not is_users_object(value) or is_simulator(type(value)):
         yield name, value

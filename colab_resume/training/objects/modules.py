@@ -17,13 +17,11 @@ from torch.nn.parameter import is_lazy
 
 from ..data.generators import Source, source_of
 from .plain import copied, is_plain, same
-from .steady import ModuleLook, look_at_module
+from .steady import TORCHS_OWN, ModuleLook, look_at_module
 
 __all__ = ["ModulePart", "by_plain_name", "has_memory"]
 
 T = TypeVar("T")
-
-_TORCHS_OWN = frozenset(vars(torch.nn.Module()))
 
 
 def by_plain_name(named: Iterable[tuple[str, T]]) -> dict[str, T]:
@@ -203,7 +201,7 @@ def _places(module: torch.nn.Module) -> Iterator[_Place]:
     """Those with plain values. What looks at the memory of a parameter comes back with that parameter."""
     taken = {one.untyped_storage().data_ptr() for one in _stored(module) if has_memory(one)} - {0}
     for owner, part in by_plain_name(module.named_modules()).items():
-        for name in sorted(vars(part).keys() - _TORCHS_OWN):
+        for name in sorted(vars(part).keys() - TORCHS_OWN):
             value = vars(part)[name]
             if is_plain(value, taken) and not _is_derived(part, name, value):
                 yield _Place("attributes", owner, part, name, value)
@@ -215,7 +213,7 @@ def _places(module: torch.nn.Module) -> Iterator[_Place]:
 def _generators(module: torch.nn.Module) -> Iterator[tuple[tuple[str, str], Source]]:
     """Those in attributes, by owner and name."""
     for owner, part in by_plain_name(module.named_modules()).items():
-        for name in sorted(vars(part).keys() - _TORCHS_OWN):
+        for name in sorted(vars(part).keys() - TORCHS_OWN):
             if (source := source_of(vars(part)[name])) is not None:
                 yield (owner, name), source
 
@@ -242,7 +240,7 @@ def _put(place: _Place) -> None:
     module, name, value = place.module, place.name, place.value
     other = vars(module) if place.kind == "buffers" else module._buffers
     persistent = module._buffers.keys() - module._non_persistent_buffers_set
-    if any(name in names for names in (_TORCHS_OWN, module._parameters, module._modules, persistent, other)):
+    if any(name in names for names in (TORCHS_OWN, module._parameters, module._modules, persistent, other)):
         return  # the code has something else under this name by now
     now = place.home.get(name)
     if isinstance(value, torch.Tensor) and isinstance(now, torch.Tensor):

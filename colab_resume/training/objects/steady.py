@@ -23,9 +23,10 @@ from .attributes import attributes_of
 from .identity import are_same
 from .plain import is_plain
 
-__all__ = ["Look", "ModuleLook", "OptimizerLook", "look_at_module", "look_at_optimizer"]
+__all__ = ["Look", "ModuleLook", "OptimizerLook", "TORCHS_OWN", "look_at_module", "look_at_optimizer"]
 
-_TORCHS_OWN = frozenset(vars(torch.nn.Module()))
+TORCHS_OWN = frozenset(vars(torch.nn.Module()))
+"""The attributes that every module has."""
 _MODULE_METHODS = ("state_dict", "_save_to_state_dict", "get_extra_state", "named_parameters", "named_modules")
 _PLAIN = (type(None), bool, int, float, str)
 _TENSORS = (torch.Tensor, torch.nn.Parameter)
@@ -145,7 +146,7 @@ def _is_ordinary(module: torch.nn.Module) -> bool:
         return False
     if any(getattr(type(module), name) is not getattr(torch.nn.Module, name) for name in _MODULE_METHODS):
         return False
-    own = (value for name, value in vars(module).items() if name not in _TORCHS_OWN)
+    own = (value for name, value in vars(module).items() if name not in TORCHS_OWN)
     tensors = (one for one in (*module._parameters.values(), *module._buffers.values()) if one is not None)
     return all(map(_has_memory, tensors)) and all(_is_immutable(one) or not _is_kept(one) for one in own)
 
