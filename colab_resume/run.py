@@ -134,9 +134,11 @@ class Run:
 
         Anything with `state_dict`/`load_state_dict`, `get_state`/`set_state`, `save_state(path)`/`load_state(path)`, a
         pair `(get, set)`, a torch or numpy generator; an object of a class of your own, by its attributes, and so an
-        environment of Gymnasium; a list or dict of such; and a log that the training writes itself: a file that is open
-        for writing, a TensorBoard `SummaryWriter`. Raises `UsageError` for others, `EncodingError` for a state that
-        cannot be stored, `StateMismatch` with one readable list if the objects are not those of the checkpoint.
+        environment of Gymnasium written in python; a list or dict of such; and a log that the training writes itself,
+        a file that is open for writing or a TensorBoard `SummaryWriter`.
+
+        Raises `UsageError` for others, `EncodingError` for a state that cannot be stored, `StateMismatch` with one
+        readable list if the objects are not those of the checkpoint.
         """
         self._refuse_if_finished()
         self._course.track(singly(objects))

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import gymnasium
@@ -440,6 +441,7 @@ def test_what_cannot_be_kept_is_refused_by_its_place(place: Place) -> None:
 
     run = place.setup()
     for things, where in (
+        ({"spaces": [SimpleNamespace(n=1)]}, r"bag.spaces\[0\] is of a class that could not be found again"),
         ({"pairs": [(1, print)]}, r"bag.pairs\[0\] holds things that change beside others"),
         ({"locals": [Local()]}, r"bag.locals\[0\] is of a class that could not be found again"),
         ({"items": iter([1])}, r"bag.items is a builtins.list_iterator"),
@@ -477,6 +479,10 @@ def test_another_class_in_the_same_place_is_told() -> None:
     gone = {"class": kind, "path": "bag", "values": {"x": [{"colab_resume tuple": "__main__.Gone"}]}}
     with pytest.raises(StateMismatch, match=r"bag holds a __main__.Gone in the checkpoint, which is not defined now"):
         tracking.apply(_Saved({name: kind}, {name: {**state, "objects": [gone]}}), ["bag"])
+    for kind_of_row in ("collections.OrderedDict", f"{__name__}.Stopping", f"{__name__}.MANY"):
+        row = {**gone, "values": {"x": [{"colab_resume tuple": kind_of_row, "colab_resume items": []}]}}
+        with pytest.raises(StateMismatch, match="which is not defined now"):
+            tracking.apply(_Saved({name: kind}, {name: {**state, "objects": [row]}}), ["bag"])
     wrong = {"class": kind, "path": "bag", "values": {"x": [{"colab_resume object": 7}]}}
     for broken in ([], {"objects": []}, {"objects": [{"class": 3}], "generators": {}}, {**state, "objects": [wrong]}):
         with pytest.raises(StateMismatch, match="not the state of an object"):

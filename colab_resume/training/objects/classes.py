@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import sys
-from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,7 @@ def is_node(thing: Any) -> bool:
     kind = type(thing)
     if isinstance(thing, _NO_NODES) or hasattr(kind, "__next__") or has_a_way(kind):
         return False
-    return kind is not object and all(map(_has_attributes_alone, kind.__mro__))
+    return _is_bare(kind)
 
 
 def is_simulator(kind: type) -> bool:
@@ -63,7 +63,7 @@ def bound_to(thing: Any) -> Any:
 
 def is_named_tuple(thing: Any) -> bool:
     """Whether it is one of a class of the user's own."""
-    return isinstance(thing, tuple) and hasattr(thing, "_fields") and is_users_own(type(thing))
+    return _is_row(type(thing))
 
 
 def kind_of(kind: type) -> str:
@@ -71,14 +71,15 @@ def kind_of(kind: type) -> str:
     return f"{kind.__module__}.{kind.__qualname__}"
 
 
-def resolve(name: Any) -> type[Any] | None:
-    """The class of this name, if it is one that `is_node` or `is_named_tuple` know and that is there already."""
+def resolve(name: Any, *, row: bool = False) -> type[Any] | None:
+    """The class of this name, if it is there already and can be made without its code: a node's, or that of a `row`."""
+    fits = _is_row if row else _can_be_made
     parts = name.split(".") if isinstance(name, str) else []
     for cut in range(len(parts) - 1, 0, -1):
         found: Any = sys.modules.get(".".join(parts[:cut]))
         for part in parts[cut:]:
             found = vars(found).get(part) if isinstance(found, ModuleType | type) else None
-        if isinstance(found, type) and (is_users_own(found) or is_simulator(found)):
+        if isinstance(found, type) and fits(found):
             return found
     return None
 
@@ -87,6 +88,18 @@ def has_a_way(kind: type) -> bool:
     """Whether it says itself what it needs."""
     pairs = (("state_dict", "load_state_dict"), ("get_state", "set_state"), ("save_state", "load_state"))
     return any(hasattr(kind, one) and hasattr(kind, other) for one, other in pairs)
+
+
+def _is_bare(kind: type) -> bool:
+    return kind is not object and all(map(_has_attributes_alone, kind.__mro__))
+
+
+def _can_be_made(kind: type) -> bool:
+    return _is_bare(kind) and not issubclass(kind, SimpleNamespace)  # which `object.__new__` refuses
+
+
+def _is_row(kind: type) -> bool:
+    return issubclass(kind, tuple) and hasattr(kind, "_fields") and is_users_own(kind)
 
 
 def _has_attributes_alone(kind: type) -> bool:

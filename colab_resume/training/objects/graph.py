@@ -19,7 +19,7 @@ from .classes import bound_to, is_named_tuple, is_node, is_steady, kind_of, reso
 from .columns import as_columns
 from .plain import is_plain
 
-__all__ = ["GENERATOR", "ITEMS", "Node", "OBJECT", "TUPLE", "Walk", "attributes_of", "marks"]
+__all__ = ["GENERATOR", "ITEMS", "Node", "OBJECT", "TUPLE", "Walk", "attributes_of", "bits_of", "marks"]
 
 OBJECT, GENERATOR, TUPLE, ITEMS = (f"colab_resume {what}" for what in ("object", "generator", "tuple", "items"))
 
@@ -133,7 +133,7 @@ class Walk:
         if id(value) not in self._places:
             self._places[id(value)] = path
             self.generators[path] = source
-        return {GENERATOR: self._places[id(value)], ITEMS: _bits_of(value)}
+        return {GENERATOR: self._places[id(value)], ITEMS: bits_of(value)}
 
     def _object(self, value: Any, path: str, *, is_fixed: bool) -> Any:
         if id(value) not in self._numbers:
@@ -181,14 +181,14 @@ def _identities(tracked: Iterable[Any]) -> set[int]:
 def _class_of(value: Any, path: str) -> str:
     """Its name, by which another process finds the class to make it anew."""
     name = kind_of(type(value))
-    if resolve(name) is not type(value):
+    if resolve(name, row=is_named_tuple(value)) is not type(value):
         raise _refused(value, path, "is of a class that could not be found again by its name")
     return name
 
 
-def _bits_of(generator: Any) -> str:
-    bits = getattr(generator, "bit_generator", None)
-    return type(generator if bits is None else bits).__name__
+def bits_of(generator: Any) -> str:
+    """Of what kind it is; those of numpy differ in what they draw from."""
+    return type(getattr(generator, "bit_generator", generator)).__name__
 
 
 def _refused(value: Any, path: str, why: str = "") -> EncodingError:

@@ -67,7 +67,7 @@ class OwnPart:
             elif path not in kinds and resolve(kind) is None:
                 lines.append(f"{path} is a {kind} in the checkpoint, which is not defined now")
             tuples = {mark[TUPLE] for mark in marks(one["values"]) if TUPLE in mark} - _NOT_THE_USERS
-            gone = (name for name in sorted(tuples) if resolve(name) is None)
+            gone = (name for name in sorted(tuples) if resolve(name, row=True) is None)
             lines += [f"{path} holds a {name} in the checkpoint, which is not defined now" for name in gone]
         return lines
 

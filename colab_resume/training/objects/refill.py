@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import torch
 
 from .classes import kind_of, resolve
 from .columns import COLUMNS, rows_of
-from .graph import GENERATOR, ITEMS, OBJECT, TUPLE, attributes_of
+from .graph import GENERATOR, ITEMS, OBJECT, TUPLE, attributes_of, bits_of
 from .plain import copied
 
 __all__ = ["Refill", "put", "remove"]
@@ -76,13 +77,12 @@ class Refill:
     def _container(self, saved: Any, now: Any) -> Any:
         if type(saved) is dict and GENERATOR in saved:
             kind = saved[ITEMS]
-            return now if _bits_of(now) == kind else _new_generator(kind)
+            return now if bits_of(now) == kind else _new_generator(kind)
         if type(saved) is dict and COLUMNS in saved:
             rows = rows_of(saved, _row_maker(saved[TUPLE]))
             return self._filled(now, rows, rows) if self._fits(now, rows) else rows
         if type(saved) is dict and TUPLE in saved:
-            known: Any = resolve(saved[TUPLE])
-            return known._make(self._as_now(item, _MISSING) for item in saved[ITEMS])
+            return _row_maker(saved[TUPLE])(self._as_now(item, _MISSING) for item in saved[ITEMS])
         fits = self._fits(now, saved)
         if isinstance(saved, set):
             items: Any = set(saved)
@@ -144,14 +144,11 @@ def remove(thing: Any, name: str) -> None:
 
 
 def _row_maker(name: str) -> Any:
-    """What makes a row of such a class; None for what is no tuple."""
-    return tuple if name == kind_of(tuple) else getattr(resolve(name), "_make", None)
+    """What makes a row of such a class, without code of it; None for what is no tuple."""
+    kind = tuple if name == kind_of(tuple) else resolve(name, row=True)
+    return None if kind is None else partial(tuple.__new__, kind)
 
 
 def _new_generator(kind: str) -> Any:
     """Its state comes later."""
     return np.random.Generator(getattr(np.random, kind)()) if kind in _BITS else _GENERATORS[kind]()
-
-
-def _bits_of(generator: Any) -> str:
-    return type(getattr(generator, "bit_generator", generator)).__name__
