@@ -382,6 +382,25 @@ def test_one_that_begins_each_turn_from_a_seed_is_not_told() -> None:
     assert loops.lines == []
 
 
+class Agent:
+    """Holds another one, which holds this one."""
+
+    def __init__(self, meter: Meter) -> None:
+        self.meter, self.inner = meter, self
+
+
+def test_what_a_kept_object_holds_is_kept_with_it() -> None:
+    meter, env = Meter(), gymnasium.make("CartPole-v1")
+    outer = Agent(Meter())
+    outer.inner = Agent(meter)
+    outer.inner.inner = outer
+    loops, inside = Loops(outer, env), env.unwrapped
+    for _ in loops.turns():
+        meter.update(0.5)
+        inside.reset()
+    assert loops.lines == []
+
+
 class Centred(nn.Module):
     """What its layers keep in objects is no part of its state."""
 

@@ -18,6 +18,7 @@ import torch
 
 from ..by_hand import loops_outward
 from ..data.users_code import is_users_file
+from ..objects.classes import is_node
 from ..objects.whose import is_tf_function
 from .anew import begins_anew
 from .carried import body_at, carried
@@ -194,7 +195,8 @@ def _covered(kept: Iterable[Any]) -> tuple[set[int], set[str]]:
     """The identities of what is tracked and of its parts, and the variables that functions which were tracked name."""
     covered: set[int] = set()
     named: set[str] = set()
-    for thing in kept:
+    things = list(kept)
+    for thing in things:  # it grows while it is gone through
         covered.add(id(thing))
         if isinstance(thing, torch.nn.Module):
             covered.update(map(id, (*thing.modules(), *thing.parameters(), *thing.buffers())))
@@ -203,6 +205,8 @@ def _covered(kept: Iterable[Any]) -> tuple[set[int], set[str]]:
                 named.update((*one.__code__.co_names, *one.__code__.co_freevars))
             covered.add(id(getattr(one, "__self__", None)))
         parts = [one for one in getattr(thing, "__dict__", {}).values() if not _is_left_out(thing, one)]
+        if is_node(thing):  # what it holds of that kind is kept with it
+            things += [one for one in parts if is_node(one) and id(one) not in covered]
         covered.update(map(id, parts))
         covered.update(id(item) for part in parts if isinstance(part, list | tuple) for item in part)
     return covered - {id(None)}, named
