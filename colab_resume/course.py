@@ -29,6 +29,7 @@ from .training.data.counting import counted_in
 from .training.forgotten import Forgotten, Watch
 from .training.loops import Loops
 from .training.objects.made import Made
+from .training.objects.settings import Settings
 from .training.objects.untouched import look
 from .training.position import Position
 from .training.progress import progress_of
@@ -72,9 +73,11 @@ class Course:
         self._chance = Chance(self.tracking)
         self.loops = Loops(self, self._chance)
         self.logbook = Logbook(self.loops, lambda: self.saving)
-        self.leaving = Leaving(name, self.loops, saving=lambda: self.saving, save=self._save_here)
+        self.leaving = Leaving(
+            name, self.loops, saving=lambda: self.saving, save=self._save_here, tracked=self.tracking.named
+        )
         self._remarks = Remarks(name)
-        self._forgotten = Forgotten(self.tracking.things, self._remarks.say)
+        self._forgotten = Forgotten(self.tracking.named, self._remarks.say)
         self._best: Best | None = None
         self._bar = ProgressBar(name)
         self.is_closed = True
@@ -112,24 +115,18 @@ class Course:
         self.is_closed = False
 
     def _go_to(self, restored: Restored | None) -> None:
+        loops = {} if restored is None else _loops_of(restored)
+        self._made, self._settings = Made(loops.get("made")), Settings(loops.get("settings"))
         if restored is None:
             self.loops.reset(None, None)
-            self._made = Made()
-        else:
-            loops = _loops_of(restored)
-            self.loops.reset(Position.from_json(restored.manifest.position), loops)
-            self._made = Made(loops["made"])
-            # What is drawn from here to the loop, such as a split of the data that nobody seeded, is drawn again.
-            self._chance.go_back_to_setup(loops)
-            self._forgotten.go_back_to(loops)
+            return
+        self.loops.reset(Position.from_json(restored.manifest.position), loops)
+        # What is drawn from here to the loop, such as a split of the data that nobody seeded, is drawn again.
+        self._chance.go_back_to_setup(loops)
+        self._forgotten.go_back_to(loops)
 
-    @property
-    def best(self) -> Best | None:
-        """The metric whose best checkpoint is kept."""
-        return self._best
-
-    @best.setter
-    def best(self, best: Best) -> None:
+    def keep_best(self, best: Best) -> None:
+        """Keep the checkpoint whose value of this metric is best."""
         self._best = self.saving.measured.best = best
 
     def track(self, objects: Mapping[str, Any]) -> None:
@@ -149,8 +146,10 @@ class Course:
         if self.loops.cursor.inside:
             for name in objects:
                 self._made.note(name, known=name in known, replaced=name in replaced)
-        self.tracking.add({name: thing for name, thing in objects.items() if name != VALUES})
+        added = self.tracking.add({name: thing for name, thing in objects.items() if name != VALUES})
         self.tracking.check(objects)
+        if not self.loops.cursor.inside:
+            self._remarks.overridden(self._settings.changed(added, begins=self._restored is None))
         # Past the restored position what is tracked once more is as the training has left it.
         again = known if self.loops.cursor.arrived else []
         self._apply([name for name in objects if name not in again])
@@ -201,6 +200,7 @@ class Course:
             raise UsageError(
                 f"{why}, and nothing was saved to go back to", hint="restart the kernel, and run the cells again"
             )
+        self._remarks.undone(self.leaving.edited.go_on())
         if not self.saving.ended:
             self.saving.end("interrupted")
         self.is_closed = True
@@ -327,8 +327,7 @@ class Course:
 
     def already_complete(self, name: str, turns: int) -> None:
         """Say so: a second loop without a name of its own would silently not run."""
-        done = self.loops.cursor.turns(name)
-        warn(f"{self._name}: loop {name!r} is over ({done} of {turns}); if this is another loop, give it a name=")
+        self._remarks.already_complete(name, self.loops.cursor.turns(name), turns)
 
     def _save_if_due(self, *, whole: bool, step_follows: bool) -> None:
         self.saving.make_way()
@@ -351,7 +350,8 @@ class Course:
     def _parts(self) -> Iterator[LiveState]:
         yield from self.tracking.live()
         yield LiveState(RNG, "rng", self._chance.hold(), is_settled=True)
-        loops = {**self.loops.state(), "made": self._made.state(), **self._chance.state(), **self._forgotten.state()}
+        own = {"made": self._made.state(), "settings": self._settings.state()}
+        loops = {**self.loops.state(), **own, **self._chance.state(), **self._forgotten.state()}
         yield LiveState.of(_LOOPS, "loops", loops, is_settled=self.loops.is_settled(loops))
 
     def _let_go_of_restored(self) -> None:

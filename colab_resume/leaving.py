@@ -11,7 +11,8 @@ import atexit
 import math
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from .colab.cells import has_cells, watch_cells
 from .display.tables import duration
@@ -19,6 +20,7 @@ from .display.text import say, warn
 from .saving import Saving, part
 from .sessions.failing import failure
 from .sessions.identity import Ending
+from .training.edited import Edited
 from .training.interrupt import HeldInterrupt
 from .training.loops import Loops
 
@@ -35,9 +37,20 @@ _RESERVE = 10.0
 
 
 class Leaving:
-    """Of one run. `saving` gives the session; `save` captures the state at this boundary, and says whether it could."""
+    """Of one run. `saving` gives the session; `save` captures the state at this boundary, and says whether it could.
 
-    def __init__(self, name: str, loops: Loops, *, saving: Callable[[], Saving], save: Callable[[], bool]) -> None:
+    `tracked` gives the objects by name. `edited` says what was changed in them by hand since the training was stopped.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        loops: Loops,
+        *,
+        saving: Callable[[], Saving],
+        save: Callable[[], bool],
+        tracked: Callable[[], Mapping[str, Any]],
+    ) -> None:
         self._name = name
         self._loops = loops
         self._saving = saving
@@ -47,6 +60,7 @@ class Leaving:
         self._unwatch_cells: Callable[[], None] = lambda: None
         self._before_cell = ("", 0)
         self._save = save
+        self.edited = Edited(tracked)
         self._interrupt = HeldInterrupt(
             may_hold=lambda: loops.may_be_in_a_step, pace=lambda: saving().pace, tell=self._say
         )
@@ -72,6 +86,7 @@ class Leaving:
         if self._interrupt.held and ((savable and self._save()) or over):
             self.forget()
             self._loops.stop()
+            self.edited.stand()
             self.left("interrupted")
             raise KeyboardInterrupt
         if over:

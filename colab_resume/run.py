@@ -245,7 +245,7 @@ class Run:
         written, but not for a metric that is logged in nearly every step: then the best of those that are made anyway.
         """
         self._course.logbook.read()
-        self._course.best = Best(metric, mode)
+        self._course.keep_best(Best(metric, mode))
 
     def check(self, step: Callable[..., Any], loader: Iterable[Any] | None = None, *, steps: int = 3) -> Report:
         """Try out, before hours are spent, whether a restart brings back all that a training step depends on.

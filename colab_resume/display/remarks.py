@@ -30,6 +30,27 @@ class Remarks:
         for line in self._room - said - {""}:
             warn(f"{self._name}: {line}")
 
+    def undone(self, names: Iterable[str]) -> None:
+        """As often as somebody changes something by hand and goes back."""
+        if found := ", ".join(names):
+            warn(
+                f"{self._name}: changed while the training stood still, and put back: {found}. To keep a change, make "
+                "it inside the loop: `if epoch == 4: ...`"
+            )
+
+    def overridden(self, changes: Iterable[str]) -> None:
+        """Who has changed the code believes in what it says now."""
+        if found := "; ".join(changes):
+            self.say(
+                f"the code has changed since the run began ({found}), and the values of the checkpoint are used. To "
+                "change one from here on, set it inside the loop: `if epoch == 4: ...`, or in a callback; another "
+                "training gets another name"
+            )
+
+    def already_complete(self, name: str, done: int, turns: int) -> None:
+        """Each time."""
+        warn(f"{self._name}: loop {name!r} is over ({done} of {turns}); if this is another loop, give it a name=")
+
     def data_differ(self) -> None:
         """Who goes on in the middle of such a pass trains on other data than were left of it."""
         self.say(

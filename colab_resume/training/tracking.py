@@ -51,7 +51,7 @@ class Tracking:
     def __init__(self) -> None:
         self.values = Values()
         self._things: dict[str, Any] = {VALUES: self.values}
-        self._parts: dict[str, Part] = {VALUES: part_for(VALUES, self.values, self._parameters, self._everything)}
+        self._parts: dict[str, Part] = {VALUES: part_for(VALUES, self.values, self._parameters, self.named)}
         self._looks: dict[str, Look] = {}
         self._postponed = 0
         self.reshaped: dict[str, str] = {}
@@ -67,8 +67,8 @@ class Tracking:
         """Those of these names that have stood for another object until now."""
         return [name for name, thing in objects.items() if self._things.get(name, thing) is not thing]
 
-    def add(self, objects: Mapping[str, Any]) -> None:
-        """Track these objects from now on; one of a name that is already used takes its place."""
+    def add(self, objects: Mapping[str, Any]) -> dict[str, Any]:
+        """Track these objects from now on; one of a name that is already used takes its place. Those that are new."""
         parts = {}
         for name, thing in objects.items():
             if not name.isidentifier():
@@ -86,6 +86,7 @@ class Tracking:
                 part.before_step = self._announce_step
             self._parts[name], self._things[name] = part, objects[name]
             self._looks.pop(name, None)
+        return {name: objects[name] for name in parts}
 
     def states(self) -> Iterator[tuple[str, str, Any]]:
         """Name, kind and live state of each object, in the order in which they were tracked."""
@@ -133,6 +134,10 @@ class Tracking:
     def things(self) -> list[Any]:
         """The objects that are tracked, in the order in which they were."""
         return list(self._things.values())
+
+    def named(self) -> Mapping[str, Any]:
+        """The same, by name."""
+        return self._things
 
     def check(self, names: Iterable[str]) -> None:
         """Raise `EncodingError` now, and not at the first save, if the state of one of these cannot be stored."""
@@ -255,9 +260,6 @@ class Tracking:
         if isinstance(part, ModulePart) and name in extras:
             return part.differences_of_extras(extras[name])
         return []
-
-    def _everything(self) -> Mapping[str, Any]:
-        return self._things
 
     def _parameters(self) -> Mapping[str, torch.Tensor]:
         modules = [(name, thing) for name, thing in self._things.items() if isinstance(thing, torch.nn.Module)]

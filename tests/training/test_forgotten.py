@@ -36,7 +36,7 @@ class Loops:
 
     def __init__(self, *kept: Any) -> None:
         self.lines: list[str] = []
-        self._forgotten = Forgotten(lambda: kept, self.lines.append)
+        self._forgotten = Forgotten(lambda: {str(number): one for number, one in enumerate(kept)}, self.lines.append)
 
     def turns(self, count: int = TURNS) -> Iterator[int]:
         watch = self._forgotten.watch()

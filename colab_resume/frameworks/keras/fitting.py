@@ -98,6 +98,10 @@ class Fitting(Stepping):
         if self._heard:
             yield from variables.stepped(self._model, self._others)
 
+    def settings(self) -> Mapping[str, Any]:
+        rate = variables.learning_rate(self._model)
+        return {} if rate is None else {"optimizer.learning_rate": rate}
+
     @property
     def _heard(self) -> list[Any]:
         """The optimizers that can be heard before they step: on torch, and not inside of one compiled graph."""

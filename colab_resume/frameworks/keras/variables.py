@@ -22,7 +22,7 @@ from ...checkpoints.encoding import Immutable
 from ...training.objects.narrow import as_array, as_stored
 from .optimizers import begin_anew, make_ready, trained
 
-__all__ = ["differences", "groups_of", "put", "stepped", "taken"]
+__all__ = ["differences", "groups_of", "learning_rate", "put", "stepped", "taken"]
 
 _SHOWN = 8
 
@@ -78,6 +78,15 @@ def stepped(model: Any, others: Sequence[Any] = ()) -> list[torch.Tensor]:
     slots = (variable for one in (model.optimizer, *others) for variable in one.variables)
     values = (variable.value for variable in (*model.trainable_variables, *slots))
     return [value for value in values if value.numel() > 1]
+
+
+def learning_rate(model: Any) -> float | None:
+    """As it is now; None if a schedule gives it, which no saved state overrides."""
+    if backend.backend() == "jax":
+        model.jax_state_sync()
+    optimizer = getattr(model, "optimizer", None)
+    rate = getattr(getattr(optimizer, "inner_optimizer", optimizer), "_learning_rate", None)
+    return float(f"{float(backend.convert_to_numpy(rate)):.6g}") if isinstance(rate, backend.Variable) else None
 
 
 def groups_of(others: Sequence[Any]) -> tuple[str, ...]:

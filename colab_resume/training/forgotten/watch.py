@@ -10,12 +10,14 @@ import re
 import sys
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Mapping
+from contextlib import suppress
 from types import FrameType, FunctionType
 from typing import Any
 
 import numpy as np
 import torch
 
+from ...errors import UsageError
 from ..by_hand import loops_outward
 from ..data.users_code import is_users_file
 from ..objects.classes import is_node
@@ -24,6 +26,7 @@ from .anew import begins_anew
 from .carried import body_at, carried
 from .changes import is_drawn_from, is_users_object, mark_of, variables
 from .heads import differing, entry_of, head_of
+from .replaced import replaced
 
 __all__ = ["Forgotten", "Watch"]
 
@@ -48,10 +51,10 @@ _VALUES = (
 
 
 class Forgotten:
-    """`kept` gives what is tracked; `tell` hears what is not, each name once, and what to do."""
+    """`tracked` gives what is, by name; `tell` hears what is not, each name once, and what to do."""
 
-    def __init__(self, kept: Callable[[], Iterable[Any]], tell: Callable[[str], None]) -> None:
-        self._kept = kept
+    def __init__(self, tracked: Callable[[], Mapping[str, Any]], tell: Callable[[str], None]) -> None:
+        self._tracked = tracked
         self._tell = tell
         self._told: set[str] = set()
         self._outside = loops_outward(sys._getframe())
@@ -71,6 +74,21 @@ class Forgotten:
     def watch(self) -> Watch:
         """One pass of a loop begins."""
         return Watch(self)
+
+    def refuse_replaced(self, frame: FrameType) -> None:
+        """Raise `UsageError` if the loop is about to train what was made anew, and checkpoints hold what was before."""
+        if not is_users_file(frame.f_code.co_filename):
+            return
+        names: list[str] = []
+        with suppress(Exception):  # variables are of any kind
+            names = replaced(frame, self._tracked(), _covered(self._kept())[0])
+        if names:
+            raise UsageError(
+                f"made anew and not tracked again: {', '.join(names)}. The loop would use that, and no checkpoint "
+                "would hold it",
+                hint="run the cell with run.track(...) again, after the one that makes it; what is another thing gets "
+                "another name",
+            )
 
     def compare(self, frame: FrameType, before: dict[str, Hashable]) -> dict[str, Hashable]:
         """Tell what is other than it was `before`; what it is now."""
@@ -136,6 +154,9 @@ class Forgotten:
             self._could_not_look = True
             self._tell(f"what the loop changes and no checkpoint holds could not be looked for: {error!r}")
 
+    def _kept(self) -> Iterable[Any]:
+        return self._tracked().values()
+
     def _look_into(self, name: str, function: Any) -> None:
         """One of TensorFlow may hold random operations that no checkpoint reaches."""
         from ..tensorflow.counted import counting_now, in_words
@@ -172,6 +193,8 @@ class Watch:
 
         `says_boundaries`: the code calls `run.boundary()`. `entry`: the name of a loop that no other is around.
         """
+        if not self._turns:
+            self._forgotten.refuse_replaced(frame)
         try:
             if entry:
                 self._forgotten.compare_entry(frame, entry)

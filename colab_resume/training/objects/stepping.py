@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import torch
 
@@ -19,3 +20,7 @@ class Stepping(ABC):
     @abstractmethod
     def owned(self) -> Iterable[torch.Tensor]:
         """The tensors that only a step of the optimizer changes, as far as one can know."""
+
+    def settings(self) -> Mapping[str, Any]:
+        """What the optimizer was made with, as far as a saved state overrides it, by how it is written in code."""
+        return {}
