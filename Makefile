@@ -1,12 +1,11 @@
 # `make demo` and `make test` work on a fresh clone: they make .venv with the newest Python >= 3.11 that runs here.
 
 .DEFAULT_GOAL := help
-.NOTPARALLEL:
-MAKEFLAGS += --no-builtin-rules --no-print-directory
+MAKEFLAGS += --no-builtin-rules --no-print-directory --jobs=2
 SHELL := /bin/bash
 
 BIN := .venv/bin
-INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt
+INSTALL := $(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 # Two workers: the tests that use the machine itself (mounts, memory) share the xdist group `machine`, hence one worker.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadgroup
 
@@ -83,9 +82,13 @@ $(BIN)/python:
 	@touch $@
 
 # The test extra contains the demo and the docs extra.
-.venv/.test-ready: $(BIN)/python pyproject.toml constraints.txt .venv/.torchvision-ready .venv/.colab-ready .venv/.notebook6-ready .venv/.tensorflow-ready .venv/.jax-ready .venv/.others-ready
+.venv/.packages-ready: $(BIN)/python pyproject.toml constraints.txt
 	$(INSTALL) --editable ".[test]"
 	@touch $@ .venv/.demo-ready .venv/.docs-ready
+
+# Each goes into a folder of its own, so they are installed side by side.
+.venv/.test-ready: $(addprefix .venv/.,packages-ready torchvision-ready colab-ready notebook6-ready tensorflow-ready jax-ready others-ready)
+	@touch $@
 
 # The bench extra contains the test extra, and the tools that colab_resume is measured beside.
 .venv/.bench-ready: .venv/.test-ready
