@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from .checkpoints.retention import Best
+from .colab.place import Kind
 from .display.bars import byte_bar
 from .display.progress import ProgressBar
 from .display.remarks import Remarks
@@ -26,7 +27,7 @@ from .training.capture.live import LiveState
 from .training.chance import Chance
 from .training.data import randomness
 from .training.data.counting import counted_in
-from .training.forgotten import Forgotten, Watch
+from .training.forgotten import Forgotten, Strays, Watch
 from .training.loops import Loops
 from .training.objects.made import Made
 from .training.objects.settings import Settings
@@ -77,7 +78,8 @@ class Course:
             name, self.loops, saving=lambda: self.saving, save=self._save_here, tracked=self.tracking.named
         )
         self._remarks = Remarks(name)
-        self._forgotten = Forgotten(self.tracking.named, self._remarks.say)
+        strays = Strays(self.folders.roots) if place == Kind.COLAB.value else None
+        self._forgotten = Forgotten(self.tracking.named, self._remarks.say, strays)
         self._best: Best | None = None
         self._bar = ProgressBar(name)
         self.is_closed = True

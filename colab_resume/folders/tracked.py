@@ -103,6 +103,10 @@ class Folders:
         self._folders = (*self._folders, folder)
         return given
 
+    def roots(self) -> list[Path]:
+        """Where they lie."""
+        return [folder.root for folder in self._folders]
+
     def _refuse(self, root: Path, name: str) -> None:
         if root.exists() and not root.is_dir():
             raise UsageError(f"{root} is a file", hint="give the folder that it lies in")

@@ -4,6 +4,7 @@ It looks at the variables that the loop's own code carries from turn to turn, co
 that no checkpoint holds. `run.check` finds more, and proves it; this finds what most people forget.
 """
 
+from .strays import Strays
 from .watch import Forgotten, Watch
 
-__all__ = ["Forgotten", "Watch"]
+__all__ = ["Forgotten", "Strays", "Watch"]

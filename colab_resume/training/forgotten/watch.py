@@ -27,6 +27,7 @@ from .carried import body_at, carried
 from .changes import is_drawn_from, is_users_object, mark_of, variables
 from .heads import differing, entry_of, head_of
 from .replaced import replaced
+from .strays import Strays
 
 __all__ = ["Forgotten", "Watch"]
 
@@ -51,10 +52,16 @@ _VALUES = (
 
 
 class Forgotten:
-    """`tracked` gives what is, by name; `tell` hears what is not, each name once, and what to do."""
+    """`tracked` gives what is, by name; `tell` hears what is not, each name once, and what to do.
 
-    def __init__(self, tracked: Callable[[], Mapping[str, Any]], tell: Callable[[str], None]) -> None:
+    `strays` are looked for if this disk goes with the machine.
+    """
+
+    def __init__(
+        self, tracked: Callable[[], Mapping[str, Any]], tell: Callable[[str], None], strays: Strays | None = None
+    ) -> None:
         self._tracked = tracked
+        self._strays = strays
         self._tell = tell
         self._told: set[str] = set()
         self._outside = loops_outward(sys._getframe())
@@ -148,6 +155,16 @@ class Forgotten:
                 "run.status().step"
             )
 
+    def look_for_strays(self, frame: FrameType) -> None:
+        """Tell of files that the loop writes and that go with this disk, once."""
+        if self._strays is None or not is_users_file(frame.f_code.co_filename) or not (found := self._strays.found()):
+            return
+        self._strays = None
+        self._tell(
+            f"the loop writes {found} on this VM's disk, and a new VM will not have it: write to a folder of the run, "
+            'models = run.folder("models"), or let the run keep the best checkpoint, run.best("val_loss", "min")'
+        )
+
     def could_not_look(self, error: Exception) -> None:
         """Say so, once."""
         if not self._could_not_look:
@@ -200,6 +217,8 @@ class Watch:
                 self._forgotten.compare_entry(frame, entry)
             if says_boundaries:
                 self._forgotten.compare_around(frame)
+            if entry or says_boundaries:
+                self._forgotten.look_for_strays(frame)
             self._marks = self._forgotten.compare(frame, self._marks)
         except Exception as error:  # noqa: BLE001 - variables are of any kind
             self._marks = {}
