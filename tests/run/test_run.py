@@ -102,9 +102,9 @@ def test_a_cell_run_again_with_new_objects_restores_into_them(place: Place) -> N
 
 def test_a_name_that_stands_for_another_object_is_refused_between_loops(place: Place) -> None:
     """A new optimizer for a second phase must not get the old one's state; a cell that runs again says so by setup."""
-    run = place.setup()
-    run.track(counter=Counter())
-    _count(run, Counter(), 2)
+    run, counter = place.setup(), Counter()
+    run.track(counter=counter)
+    _count(run, counter, 2)
     with pytest.raises(UsageError, match="counter already stands for another object"):
         run.track(counter=Counter())
     run.track(second=Counter())

@@ -176,6 +176,65 @@ def test_data_with_a_state_go_on_anywhere(kind: str, lengths: Sequence[int | Non
             assert restarted(_MAKERS[kind], lengths, at=(number, item), saves=saves) == whole
 
 
+DICE = random.Random(4)
+
+
+class NamesOne(Anew):
+    """Draws from a global generator where the data are opened, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        DICE.seed(4)
+
+    def __iter__(self) -> Iterator[Any]:
+        for found in super().__iter__():
+            yield found, DICE.random()
+
+
+class MakesOne(Anew):
+    """Draws from a generator that it makes in each pass, of which its state says nothing."""
+
+    def __iter__(self) -> Iterator[Any]:
+        made = random.Random(9)
+        for found in super().__iter__():
+            yield found, made.random()
+
+
+class CallsItsOwnAnotherName(Anew):
+    def __iter__(self) -> Iterator[Any]:
+        rng = self.rng
+        for found in super().__iter__():
+            yield found, rng.random()
+
+
+class _Late(_Pointer):
+    """The same in an iterator with a state of its own."""
+
+    made: random.Random | None = None
+
+    def __next__(self) -> Any:
+        self.made = self.made or random.Random(9)
+        return super().__next__(), self.made.random()
+
+
+class MakesOneLate(IterableDataset[Any]):
+    def __iter__(self) -> Iterator[Any]:
+        return _Late(Anew())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [NamesOne, MakesOne, CallsItsOwnAnotherName, MakesOneLate])
+@pytest.mark.parametrize("make", [lambda kind: kind(), lambda kind: DataLoader(kind(), 2)], ids=["bare", "in batches"])
+def test_data_with_a_state_that_leaves_a_generator_out_go_on(make: Callable[[Any], Any], kind: Any) -> None:
+    """What no state holds is made again; where a restart falls makes no difference."""
+    whole = uninterrupted(make(kind), _WHOLE)
+    for at in ((0, 1), (0, 3), (1, 0), (1, 2), (2, 1)):
+        assert restarted(lambda: make(kind), _WHOLE, at=at) == whole
+    begun = Loaders().start(make(kind), seed=1, first=0)
+    next(begun), next(begun)
+    assert (begun.state()["told"] is not None) is (kind in (NamesOne, CallsItsOwnAnotherName))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("persistent", [False, True], ids=["", "persistent"])
 @pytest.mark.parametrize("kind", _DATA[:-1])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from types import GeneratorType
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,8 +16,9 @@ import torch
 
 from .held import HeldNumpy, HeldPython, can_be_held
 from .reach import reachable
+from .users_code import is_users_file
 
-__all__ = ["GLOBAL", "Source", "gpu_generators", "own_generators", "source_of"]
+__all__ = ["GLOBAL", "Source", "generators_in", "gpu_generators", "own_generators", "source_of"]
 
 _BITS32 = 0xFFFFFFFF
 
@@ -203,6 +205,18 @@ def own_generators(*owners: Any, leave_out: Iterable[Any] = ()) -> list[Source]:
     The global ones are not among them; `leave_out` is not looked into.
     """
     return reachable(owners, source_of, leave_out=(*_GLOBAL_OBJECTS, *leave_out))
+
+
+def generators_in(function: GeneratorType[Any, Any, Any]) -> list[Any]:
+    """The random generators that this generator function of the user's has in variables, but for the global ones."""
+    frame = function.gi_frame
+    if frame is None or not is_users_file(frame.f_code.co_filename):
+        return []
+    variables = frame.f_locals
+    found = [value for value in variables.values() if source_of(value) is not None]
+    if isinstance(variables, dict):
+        variables.clear()  # up to Python 3.12 a copy that lives as long as the frame
+    return [one for one in found if all(one is not known for known in _GLOBAL_OBJECTS)]
 
 
 def source_of(thing: Any) -> Source | None:

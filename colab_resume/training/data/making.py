@@ -12,13 +12,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from types import GeneratorType
 from typing import Any
 
 import numpy as np
 import torch
 
 from ...errors import StateMismatch
-from .generators import Source, own_generators
+from .generators import Source, generators_in, own_generators
 from .peculiar import forget_place, loses_its_buffer, not_looking_ahead
 from .randomness import seeded
 
@@ -45,12 +46,7 @@ class _Lent:
     @contextmanager
     def told(self, states: list[Any]) -> Iterator[None]:
         """The data are told where to go on; whichever of these states is another one afterwards, they have set."""
-        if len(states) != len(self._sources):
-            raise StateMismatch(
-                f"the dataset had {len(states)} random generators when the checkpoint was made, "
-                f"and now it has {len(self._sources)}",
-                hint="run the code that made this checkpoint, or start a run with another name",
-            )
+        _refuse_others(self._sources, states)
         fresh, self.states = self.states, states
         with self.lent():
             yield
@@ -82,6 +78,15 @@ class _Lent:
     def _set(self, states: list[Any]) -> None:
         for source, state in zip(self._sources, states, strict=True):
             source.set(state)
+
+
+def _refuse_others(sources: list[Source], states: list[Any]) -> None:
+    if len(states) != len(sources):
+        raise StateMismatch(
+            f"the dataset had {len(states)} random generators when the checkpoint was made, "
+            f"and now it has {len(sources)}",
+            hint="run the code that made this checkpoint, or start a run with another name",
+        )
 
 
 def _same(state: Any, other: Any) -> bool:
@@ -126,6 +131,7 @@ class Making:
         self._seed = seed
         self._own = _Lent(own_generators(recipe.data, recipe.collate), seed)
         self._items: Iterator[Any] | None = None
+        self._inside: list[Source] = []
         self._number = 0
         self._ended = False
         self._told: dict[str, Any] | None = None
@@ -145,7 +151,7 @@ class Making:
     @property
     def has_state(self) -> bool:
         """Whether the data, or what iterates over them, can say where they are."""
-        return has_state(self._recipe.data) or has_state(self._items)
+        return (has_state(self._recipe.data) or has_state(self._items)) and not self._draws_unseen
 
     def state_dict(self) -> dict[str, Any]:
         """Where this pass is, as values that later batches do not change."""
@@ -163,20 +169,32 @@ class Making:
         self._told = state
 
     def _state(self) -> dict[str, Any]:
-        data, items = self._recipe.data, self._items
+        data, items, tells = self._recipe.data, self._items, self.has_state
         with self._own.lent():
+            of_data = tells and items is not None and items is not data and has_state(data)
             return {
                 "number": self._number,
                 "ended": self._ended,
-                "data": data.state_dict() if items is not None and items is not data and has_state(data) else None,
-                "items": items.state_dict() if has_state(items) else None,  # type: ignore[union-attr]
+                "data": data.state_dict() if of_data else None,
+                "items": items.state_dict() if tells and has_state(items) else None,  # type: ignore[union-attr]
                 "own": self._own.states,
-                "inside": [source.get() for source in self._inside] if items is not None else [],
+                "inside": [source.get() for source in self._inside],
             }
 
+    @property
+    def _draws_unseen(self) -> bool:
+        """Whether a random generator was made since the data were opened: no state has it, and no place to put it."""
+        if not isinstance(self._items, GeneratorType):
+            return self._has_more_inside
+        made, data = generators_in(self._items), (self._recipe.data, self._recipe.collate)
+        return bool(made) and len(own_generators(*data, *made)) > len(own_generators(*data))
+
     @cached_property
-    def _inside(self) -> list[Source]:
-        """Generators that are made when the data are opened, and that nobody else knows."""
+    def _has_more_inside(self) -> bool:
+        return len(self._generators_inside()) > len(self._inside)
+
+    def _generators_inside(self) -> list[Source]:
+        """Generators that nobody else knows."""
         return own_generators(self._items, leave_out=[self._recipe.data])
 
     def _make(self) -> Any:
@@ -186,6 +204,7 @@ class Making:
         with self._own.lent(), seeded(self._seed, self._number):
             if self._items is None:
                 self._items = iter(self._recipe.data)
+                self._inside = self._generators_inside()
             made, self._ended = self._recipe.make(self._items)
         self._number += 1
         return made
@@ -199,6 +218,8 @@ class Making:
                 items = self._opened(state)
         self._items = items
         self._own.go_on(state["own"])
+        self._inside = self._generators_inside()
+        _refuse_others(self._inside, state["inside"])
         with self._own.lent():
             for source, then in zip(self._inside, state["inside"], strict=True):
                 source.set(then)

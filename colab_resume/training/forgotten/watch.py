@@ -210,7 +210,7 @@ class Watch:
 
         `says_boundaries`: the code calls `run.boundary()`. `entry`: the name of a loop that no other is around.
         """
-        if not self._turns:
+        if not self._turns and (entry or says_boundaries):
             self._forgotten.refuse_replaced(frame)
         try:
             if entry:
