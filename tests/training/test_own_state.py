@@ -283,18 +283,33 @@ def test_a_state_from_workers_needs_those_workers() -> None:
         Loaders().start(StatefulDataLoader(Anew(), 2), seed=1, first=1, saved=begun.state())
 
 
-def test_a_buffer_that_its_state_leaves_out_is_filled_again() -> None:
-    """With a shuffle buffer, `datasets` goes on with other examples; so it is drawn again."""
+class BufferShuffledExamplesIterable: ...
 
-    class BufferShuffledExamplesIterable: ...
 
-    class Mapped:
-        ex_iterable = BufferShuffledExamplesIterable()
+class RebatchedArrowExamplesIterable: ...
+
+
+class MappedExamplesIterable:
+    def __init__(self, inner: Any = None, *, batched: bool = False) -> None:
+        self.ex_iterable, self.batched = inner, batched
+
+
+BUFFERS = {
+    "a shuffle": MappedExamplesIterable(BufferShuffledExamplesIterable()),
+    "a map of many at a time": MappedExamplesIterable(batched=True),
+    "under another map": MappedExamplesIterable(MappedExamplesIterable(batched=True)),
+    "batches of another size": MappedExamplesIterable(RebatchedArrowExamplesIterable()),
+}
+
+
+@pytest.mark.parametrize("kind", BUFFERS)
+def test_a_buffer_that_its_state_leaves_out_is_filled_again(kind: str) -> None:
+    """Where it makes several at a time `datasets` goes on with other examples; so they are made again."""
 
     class Streaming(ForGood):
         def __init__(self) -> None:
             super().__init__()
-            self._ex_iterable = Mapped()
+            self._ex_iterable = BUFFERS[kind]
 
         def __iter__(self) -> Iterator[Any]:
             items = list(super().__iter__())
@@ -304,6 +319,13 @@ def test_a_buffer_that_its_state_leaves_out_is_filled_again() -> None:
     begun = Loaders().start(Streaming(), seed=1, first=0)
     assert not begun.keeps_state
     assert one_pass(Streaming(), seed=1)[3:] == one_pass(Streaming(), seed=1, first=3)
+
+
+def test_a_map_of_one_at_a_time_has_no_buffer() -> None:
+    class Streaming(ForGood):
+        _ex_iterable = MappedExamplesIterable()
+
+    assert Loaders().start(Streaming(), seed=1, first=0).keeps_state
 
 
 class CountsEpochs(Sampler[int]):

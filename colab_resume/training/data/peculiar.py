@@ -1,7 +1,8 @@
 """What the iterables of two libraries do with their state besides what its two methods promise.
 
-An `IterableDataset` of `datasets` begins every pass at the place it was once told, not only the next one; and with a
-shuffle buffer it goes on with other examples, since the buffer comes back empty. A `Loader` of `torchdata.nodes` that
+An `IterableDataset` of `datasets` begins every pass at the place it was once told, not only the next one; and where it
+makes several examples at a time it goes on with others: a shuffle buffer comes back empty, and what `map(batched=True)`
+and `batch` have made is made again, of other random numbers, or left out (in 4.0.0, which Colab has). A `Loader` of `torchdata.nodes` that
 was told a place makes the next item already while it is opened, and not when it is asked for it.
 
 They are known by their attributes, so that neither library is imported.
@@ -16,6 +17,7 @@ from typing import Any
 __all__ = ["begins_anew", "forget_place", "loses_its_buffer", "not_looking_ahead"]
 
 _PLACE = "_starting_state_dict"
+_BUFFERS = ("BufferShuffled", "Rebatched")
 _LOOKS_AHEAD = "restart_on_stop_iteration"
 
 
@@ -31,14 +33,15 @@ def forget_place(thing: Any) -> None:
 
 
 def loses_its_buffer(thing: Any) -> bool:
-    """Whether the state leaves out what is in a shuffle buffer."""
-    return hasattr(thing, _PLACE) and _shuffles_in_a_buffer(thing)
+    """Whether the state leaves out what was made, and not handed out yet."""
+    return hasattr(thing, _PLACE) and _has_a_buffer(thing)
 
 
-def _shuffles_in_a_buffer(thing: Any) -> bool:
+def _has_a_buffer(thing: Any) -> bool:
     inner = [getattr(thing, name, None) for name in ("_ex_iterable", "ex_iterable")]
     inner += getattr(thing, "ex_iterables", [])
-    return "BufferShuffled" in type(thing).__name__ or any(_shuffles_in_a_buffer(part) for part in inner if part)
+    buffers = any(kind in type(thing).__name__ for kind in _BUFFERS) or getattr(thing, "batched", False) is True
+    return buffers or any(_has_a_buffer(part) for part in inner if part)
 
 
 @contextmanager
