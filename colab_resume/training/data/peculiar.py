@@ -2,8 +2,8 @@
 
 An `IterableDataset` of `datasets` begins every pass at the place it was once told, not only the next one; and where it
 makes several examples at a time it goes on with others: a shuffle buffer comes back empty, and what `map(batched=True)`
-and `batch` have made is made again, of other random numbers, or left out (in 4.0.0, which Colab has). A `Loader` of `torchdata.nodes` that
-was told a place makes the next item already while it is opened, and not when it is asked for it.
+and `batch` have made is made again, of other random numbers, or left out (in 4.0.0, which Colab has). A `Loader` of
+`torchdata.nodes` that was told a place makes the next item already while it is opened, and not when it is asked for it.
 
 They are known by their attributes, so that neither library is imported.
 """
