@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import itertools
 import logging
@@ -292,3 +293,59 @@ def test_loops_around_the_whole_run_are_not(place: Place, caplog: pytest.LogCapt
         while own.run.status().step < 2:
             own.step()
     assert _around(caplog) == []
+
+
+ACCURACIES = (0.5, 0.9, 0.7, 0.8)
+"""The second epoch is the best one, and its weights are what the training ends with."""
+
+
+def _pass(run: colab_resume.Run, net: torch.nn.Linear, epoch: int, stop: int) -> bool:
+    for number in run.batches([1.0, 2.0, 3.0]):
+        run._saving.writer.wait(None)
+        if run.status().step == stop:
+            return False
+        torch.nn.init.constant_(net.weight, 10 * epoch + number)
+    return True
+
+
+def _in_a_variable(place: Place, stop: int = -1) -> float:
+    run, net = place.setup(), torch.nn.Linear(1, 1, bias=False)
+    run.track(net=net)
+    s = run.state(best=0.0)
+    weights = copy.deepcopy(net.state_dict())
+    for epoch in run.epochs(4):
+        if not _pass(run, net, epoch, stop):
+            break
+        if ACCURACIES[epoch] > s.best:
+            s.best = ACCURACIES[epoch]
+            weights = copy.deepcopy(net.state_dict())
+    net.load_state_dict(weights)
+    return net.weight.item()
+
+
+def _in_the_runs_state(place: Place, stop: int = -1) -> float:
+    run, net = place.setup(), torch.nn.Linear(1, 1, bias=False)
+    run.track(net=net)
+    s = run.state(best=0.0, weights=copy.deepcopy(net.state_dict()))
+    for epoch in run.epochs(4):
+        if not _pass(run, net, epoch, stop):
+            break
+        if ACCURACIES[epoch] > s.best:
+            s.best = ACCURACIES[epoch]
+            s.weights = copy.deepcopy(net.state_dict())
+    net.load_state_dict(s.weights)
+    return net.weight.item()
+
+
+def test_the_best_weights_in_a_variable_are_told(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    """Before they are lost; and what is told is true."""
+    _in_a_variable(place, stop=1)
+    assert "the loop sets weights in some of its turns, and no checkpoint holds it" in caplog.text
+    _in_a_variable(place, stop=10)
+    assert _in_a_variable(place) != 13.0
+
+
+def test_the_best_weights_in_the_runs_state_come_back(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    _in_the_runs_state(place, stop=10)
+    assert _in_the_runs_state(place) == 13.0
+    assert "in some of its turns" not in caplog.text

@@ -16,8 +16,19 @@ from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 from ..data.users_code import is_users_file, is_users_own
+from .turns import made_in_some_turns
 
-__all__ = ["Body", "body_at", "carried", "made_before", "named_globals", "read_attributes", "values_of", "variables_of"]
+__all__ = [
+    "Body",
+    "body_at",
+    "carried",
+    "left_by",
+    "made_before",
+    "named_globals",
+    "read_attributes",
+    "values_of",
+    "variables_of",
+]
 
 _VARIABLES = ("_FAST", "_NAME", "_GLOBAL", "_DEREF", "_CLOSURE")
 _GLOBALS = ("LOAD_GLOBAL", "STORE_GLOBAL", "DELETE_GLOBAL", "LOAD_NAME")
@@ -27,13 +38,14 @@ _DEEP = 3
 
 @dataclass(frozen=True)
 class Body:
-    """A loop: the place of its first and its last instruction, the variables that it reads before it writes them, and
-    those that it makes anew."""
+    """A loop: the place of its first and its last instruction, the variables that it reads before it writes them, those
+    that it makes anew, and of these those that it makes in some turns only and that the code behind it may read."""
 
     begin: int
     end: int
     carries: tuple[str, ...]
     makes: frozenset[str]
+    leaves: tuple[str, ...]
 
 
 def body_at(frame: FrameType) -> Body | None:
@@ -77,6 +89,11 @@ def carried(frame: FrameType, body: Body) -> dict[str, Any]:
     return {name: value for name, value in found.items() if value is not _UNBOUND}
 
 
+def left_by(frame: FrameType, body: Body) -> dict[str, Any]:
+    """What the variables are now that are made in some turns of this loop only; None for one that is not there yet."""
+    return {name: None if value is _UNBOUND else value for name, value in values_of(frame, body.leaves).items()}
+
+
 def values_of(frame: FrameType, names: Iterable[str]) -> dict[str, Any]:
     """What these variables are now, local ones and global ones."""
     near, far = frame.f_locals, frame.f_globals
@@ -97,17 +114,23 @@ def _bodies(code: CodeType) -> tuple[Body, ...]:
     for step in steps:
         if "JUMP" in step.opname and isinstance(step.argval, int) and step.argval <= step.offset:
             ends[step.argval] = max(step.offset, ends.get(step.argval, 0))
-    return tuple(_body(steps, begin, end) for begin, end in ends.items())
+    is_cell = not code.co_flags & inspect.CO_OPTIMIZED  # any other cell may read what it leaves
+    return tuple(_body(steps, begin, end, is_cell) for begin, end in ends.items())
 
 
-def _body(steps: list[dis.Instruction], begin: int, end: int) -> Body:
+def _body(steps: list[dis.Instruction], begin: int, end: int, is_cell: bool) -> Body:
     read_first: dict[str, bool] = {}
     for step in steps:
         if begin <= step.offset <= end:
             for name, reads in variables_of(step):
                 read_first.setdefault(name, reads)
     carries = tuple(name for name, reads in read_first.items() if reads)
-    return Body(begin, end, carries, frozenset(read_first.keys() - set(carries)))
+    makes = frozenset(read_first.keys() - set(carries))
+    behind = (step for step in steps if step.offset > end)
+    read_behind = {name for step in behind for name, reads in variables_of(step) if reads}
+    leaves = made_in_some_turns([step for step in steps if begin <= step.offset <= end], variables_of) & makes
+    leaves = leaves if is_cell else leaves & read_behind
+    return Body(begin, end, carries, makes, tuple(sorted(leaves)))
 
 
 def variables_of(step: dis.Instruction) -> Iterator[tuple[str, bool]]:

@@ -26,7 +26,7 @@ from ..objects.steady import TORCHS_OWN
 from .carried import read_attributes
 from .simulation import Simulation
 
-__all__ = ["is_a_time", "is_drawn_from", "is_users_object", "mark_of", "variables"]
+__all__ = ["holds_weights", "is_a_time", "is_drawn_from", "is_users_object", "mark_of", "variables"]
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), np.generic)
 _CONTAINERS = (list, dict, set, deque)
@@ -87,6 +87,14 @@ def mark_of(value: Any, covered: Collection[int], *, deep: int = 2) -> Hashable 
     if _is_stateful(value) and deep:
         return _of_all(vars(value).values(), covered, deep=deep)
     return None
+
+
+def holds_weights(value: Any) -> bool:
+    """A module, or a container with tensors or arrays among its first items: what people keep of the best epoch."""
+    if isinstance(value, dict | list | tuple):
+        items = value.values() if isinstance(value, dict) else value
+        return any(isinstance(item, torch.Tensor | np.ndarray | torch.nn.Module) for item in islice(items, _ITEMS))
+    return isinstance(value, torch.nn.Module)
 
 
 def is_drawn_from(value: Any) -> bool:

@@ -23,8 +23,8 @@ from ..data.users_code import is_users_file
 from ..objects.classes import is_node
 from ..objects.whose import is_tf_function
 from .anew import begins_anew
-from .carried import body_at, carried
-from .changes import is_drawn_from, is_users_object, mark_of, variables
+from .carried import body_at, carried, left_by
+from .changes import holds_weights, is_drawn_from, is_users_object, mark_of, variables
 from .heads import differing, entry_of, head_of
 from .replaced import replaced
 from .strays import Strays
@@ -115,7 +115,18 @@ class Forgotten:
         if changed:
             self._told |= changed.keys()
             self._tell(_in_words(changed))
+        self._tell_of_left({name: thing for name, thing in left_by(frame, body).items() if id(thing) not in covered})
         return marks
+
+    def _tell_of_left(self, left: Mapping[str, Any]) -> None:
+        """The weights of the best epoch, in a variable that the loop sets now and then."""
+        if names := [name for name in left if name not in self._told and holds_weights(left[name])]:
+            self._told |= set(names)
+            self._tell(
+                f"the loop sets {', '.join(names)} in some of its turns, and no checkpoint holds it: a restart begins "
+                "it anew, with what is set before the loop. Keep it in run.state(...), of a model its state_dict; or "
+                'let the run keep the best checkpoint, run.best("val_loss", "min")'
+            )
 
     def compare_head(self, frame: FrameType, loader: Any, before: dict[str, Any] | None) -> dict[str, Any]:
         """Tell what an epoch has made otherwise for its batches than it was `before`; what it is now."""
