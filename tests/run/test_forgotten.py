@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from run.conftest import Place
+from torchmetrics import MeanMetric
 from tqdm import tqdm
 
 import colab_resume
@@ -349,3 +350,34 @@ def test_the_best_weights_in_the_runs_state_come_back(place: Place, caplog: pyte
     _in_the_runs_state(place, stop=10)
     assert _in_the_runs_state(place) == 13.0
     assert "in some of its turns" not in caplog.text
+
+
+def test_a_metric_that_counts_in_the_training_is_told_and_goes_on_tracked(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As torchmetrics has them: modules that count in attributes. One of a validation that begins anew is not."""
+
+    def life(*, tracks: bool, stop: int = -1) -> list[float]:
+        run, net = place.setup(), torch.nn.Linear(1, 1)
+        trained, validated, found = MeanMetric(), MeanMetric(), []
+        run.track(net=net, **({"trained": trained} if tracks else {}))
+        for epoch in run.epochs(4):
+            for number in run.batches([1.0, 2.0, 3.0]):
+                run._saving.writer.wait(None)
+                if run.status().step == stop:
+                    return []
+                torch.nn.init.constant_(net.weight, 10 * epoch + number)
+                trained.update(net.weight.detach())
+            for number in (4.0, 5.0):
+                validated.update(number)
+            found = [trained.compute().item(), validated.compute().item()]
+            trained.reset(), validated.reset()
+        return found
+
+    whole = life(tracks=False)
+    assert "in no checkpoint: trained (MeanMetric). A restart" in caplog.text
+    place.move("elsewhere")
+    caplog.clear()
+    life(tracks=True, stop=10)
+    assert life(tracks=True) == whole
+    assert "in no checkpoint" not in caplog.text

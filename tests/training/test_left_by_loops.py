@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -113,7 +114,38 @@ def what_is_kept(loops: Loops, net: nn.Module) -> Any:
     return weights
 
 
-NOT_TOLD = (nobody_reads_it, in_each_turn, one_way_or_the_other, a_number, what_is_kept)
+def in_an_inner_loop_that_ends_the_turn(loops: Loops, net: nn.Module) -> Any:
+    for number in loops.turns():
+        _far_apart(number)
+        for weights in ({"one": net.weight}, net.state_dict()):
+            if number == len(weights):
+                break
+    return weights
+
+
+def _far_apart(number: int) -> int:
+    return number
+
+
+# So that jumps over it need more than one byte.
+_LONG = "\n        ".join(["_far_apart(number)"] * 40)
+_SOURCE = inspect.getsource(in_an_inner_loop_that_ends_the_turn)
+_SCOPE = dict(globals())
+exec(
+    compile(_SOURCE.replace("_far_apart(number)", _LONG).replace("ends_the_turn", "is_long"), __file__, "exec"), _SCOPE
+)
+in_an_inner_loop_that_is_long = _SCOPE["in_an_inner_loop_that_is_long"]
+
+
+NOT_TOLD = (
+    in_an_inner_loop_that_ends_the_turn,
+    in_an_inner_loop_that_is_long,
+    nobody_reads_it,
+    in_each_turn,
+    one_way_or_the_other,
+    a_number,
+    what_is_kept,
+)
 
 
 @pytest.mark.parametrize("train", [*TOLD, *NOT_TOLD])

@@ -22,6 +22,7 @@ from ..around import draws_from_a_run
 from ..data.generators import source_of
 from ..data.users_code import is_users_own
 from ..objects.classes import is_simulator
+from ..objects.plain import is_plain
 from ..objects.steady import TORCHS_OWN
 from .carried import read_attributes
 from .simulation import Simulation
@@ -33,6 +34,7 @@ _CONTAINERS = (list, dict, set, deque)
 _NO_STATE = (type, DataLoader, Dataset, Sampler)
 _ITERATE = ("builtins", "itertools", "_csv")
 _ITEMS = 64
+_FEW = 16
 _SMALL = 1 << 14
 _A_WHILE = 1000.0
 
@@ -71,7 +73,8 @@ def mark_of(value: Any, covered: Collection[int], *, deep: int = 2) -> Hashable 
     if isinstance(value, torch.Tensor | np.ndarray):
         return _of_memory(value)
     if isinstance(value, torch.nn.Module):
-        return _of_all([*value.parameters(), *value.buffers()], covered, deep=1)
+        held = [mark_of(own, covered, deep=1) if not _is_few(own) else own.tolist() for own in _own_values(value)]
+        return _of_all([*value.parameters(), *value.buffers()], covered, deep=1), repr(held)
     if isinstance(value, LRScheduler):
         return value.last_epoch
     if isinstance(value, torch.amp.GradScaler):
@@ -104,6 +107,18 @@ def is_drawn_from(value: Any) -> bool:
     if not hasattr(kind, "__next__"):
         return False
     return kind.__module__ in _ITERATE or isinstance(value, _BaseDataLoaderIter) or is_users_own(kind)
+
+
+def _own_values(module: torch.nn.Module) -> Iterator[Any]:
+    """What its parts keep in attributes: metrics of torchmetrics count there."""
+    for part in module.modules():
+        if not type(part).__module__.startswith("torch."):
+            yield from (value for name, value in vars(part).items() if name not in TORCHS_OWN and is_plain(value))
+
+
+def _is_few(value: Any) -> bool:
+    """What is set back to 0 for each epoch is another tensor, and the same as before."""
+    return isinstance(value, torch.Tensor) and value.layout is torch.strided and value.numel() <= _FEW
 
 
 def _of_plain(value: Any) -> Hashable:

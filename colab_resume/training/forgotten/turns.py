@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dis
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 
 __all__ = ["made_in_some_turns"]
 
@@ -14,9 +16,11 @@ def made_in_some_turns(
     loop: Sequence[dis.Instruction], variables_of: Callable[[dis.Instruction], Iterable[tuple[str, bool]]]
 ) -> frozenset[str]:
     """`loop`: the instructions from the head of a loop to its last jump back. An inner loop counts as entered."""
-    written = [frozenset(name for name, reads in variables_of(step) if not reads) for step in loop]
-    places = {step.offset: place for place, step in enumerate(loop)}
-    always = _set_on_every_way(loop, places, written)
+    steps = [step for step in loop if step.opname != "EXTENDED_ARG"]
+    written = [frozenset(name for name, reads in variables_of(step) if not reads) for step in steps]
+    # A jump goes to what extends the argument of an instruction, which lies before it.
+    places = {step.offset: bisect_left(steps, step.offset, key=attrgetter("offset")) for step in loop}
+    always = _set_on_every_way(steps, places, written)
     return frozenset().union(*written) - always
 
 
