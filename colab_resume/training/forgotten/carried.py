@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from types import CodeType, FrameType, FunctionType
 from typing import Any
 
@@ -119,17 +120,16 @@ def _bodies(code: CodeType) -> tuple[Body, ...]:
 
 
 def _body(steps: list[dis.Instruction], begin: int, end: int, is_cell: bool) -> Body:
+    inside = [step for step in steps if begin <= step.offset <= end]
+    named = [tuple(variables_of(step)) for step in inside]
     read_first: dict[str, bool] = {}
-    for step in steps:
-        if begin <= step.offset <= end:
-            for name, reads in variables_of(step):
-                read_first.setdefault(name, reads)
+    for name, reads in chain.from_iterable(named):
+        read_first.setdefault(name, reads)
     carries = tuple(name for name, reads in read_first.items() if reads)
     makes = frozenset(read_first.keys() - set(carries))
-    behind = (step for step in steps if step.offset > end)
-    read_behind = {name for step in behind for name, reads in variables_of(step) if reads}
-    leaves = made_in_some_turns([step for step in steps if begin <= step.offset <= end], variables_of) & makes
-    leaves = leaves if is_cell else leaves & read_behind
+    leaves = makes & made_in_some_turns(inside, [{name for name, reads in one if not reads} for one in named])
+    if not is_cell:
+        leaves &= {name for step in steps if step.offset > end for name, reads in variables_of(step) if reads}
     return Body(begin, end, carries, makes, tuple(sorted(leaves)))
 
 

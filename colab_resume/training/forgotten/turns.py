@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import dis
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
-from operator import attrgetter
+from collections.abc import Sequence, Set
 
 __all__ = ["made_in_some_turns"]
 
 _LEAVES = ("RETURN", "RAISE", "RERAISE")
 
 
-def made_in_some_turns(
-    loop: Sequence[dis.Instruction], variables_of: Callable[[dis.Instruction], Iterable[tuple[str, bool]]]
-) -> frozenset[str]:
-    """`loop`: the instructions from the head of a loop to its last jump back. An inner loop counts as entered."""
-    steps = [step for step in loop if step.opname != "EXTENDED_ARG"]
-    written = [frozenset(name for name, reads in variables_of(step) if not reads) for step in steps]
+def made_in_some_turns(loop: Sequence[dis.Instruction], written: Sequence[Set[str]]) -> frozenset[str]:
+    """`loop`: the instructions from the head of a loop to its last jump back; `written`: what each of them sets.
+
+    An inner loop counts as entered: what it sets is there behind it.
+    """
+    kept = [place for place, step in enumerate(loop) if step.opname != "EXTENDED_ARG"]
     # A jump goes to what extends the argument of an instruction, which lies before it.
-    places = {step.offset: bisect_left(steps, step.offset, key=attrgetter("offset")) for step in loop}
-    always = _set_on_every_way(steps, places, written)
+    places = {step.offset: bisect_left(kept, place) for place, step in enumerate(loop)}
+    always = _set_on_every_way([loop[place] for place in kept], places, [written[place] for place in kept])
     return frozenset().union(*written) - always
 
 
 def _set_on_every_way(
-    loop: Sequence[dis.Instruction], places: dict[int, int], written: Sequence[frozenset[str]]
+    loop: Sequence[dis.Instruction], places: dict[int, int], written: Sequence[Set[str]]
 ) -> frozenset[str]:
     """What is set whichever way leads back to the head."""
     known: dict[int, frozenset[str]] = {}
@@ -38,6 +37,7 @@ def _set_on_every_way(
             continue
         step, comes_back = loop[place], before > place
         merged = found & known.get(place, found)
+        # The way out of an inner loop is followed where one of its turns has ended.
         if step.opname == "FOR_ITER" and place and comes_back:
             todo += [(place, to, found) for to in _ways(loop, places, place)[1:]]
             continue

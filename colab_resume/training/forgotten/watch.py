@@ -10,7 +10,6 @@ import re
 import sys
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from contextlib import suppress
 from types import FrameType, FunctionType
 from typing import Any
 
@@ -86,9 +85,11 @@ class Forgotten:
         """Raise `UsageError` if the loop is about to train what was made anew, and checkpoints hold what was before."""
         if not is_users_file(frame.f_code.co_filename):
             return
-        names: list[str] = []
-        with suppress(Exception):  # variables are of any kind
+        try:
             names = replaced(frame, self._tracked(), _covered(self._kept())[0])
+        except Exception as error:  # noqa: BLE001 - variables are of any kind
+            self.could_not_look(error)
+            return
         if names:
             raise UsageError(
                 f"made anew and not tracked again: {', '.join(names)}. The loop would use that, and no checkpoint "
