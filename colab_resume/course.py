@@ -78,7 +78,7 @@ class Course:
             name, self.loops, saving=lambda: self.saving, save=self._save_here, tracked=self.tracking.named
         )
         self._remarks = Remarks(name)
-        strays = Strays(self.folders.roots) if place == Kind.COLAB.value else None
+        strays = Strays(root, self.folders.roots) if place == Kind.COLAB.value else None
         self._forgotten = Forgotten(self.tracking.named, self._remarks.say, strays)
         self._best: Best | None = None
         self._bar = ProgressBar(name)

@@ -32,6 +32,8 @@ def test_a_model_that_goes_with_the_vm_is_told(desk: Desk) -> None:
     notebook.run(_SETUP)
     for path in ("models/best.pt", "/content/drive/MyDrive/best/best.pt"):
         assert "a new VM will not have it" not in notebook.run(_LOOP.format(epochs=4, path=path)).text
-    told = notebook.run(_LOOP.format(epochs=4, path="best.pt")).text
+    told = notebook.run("%cd /content/drive/MyDrive/best\n" + _LOOP.format(epochs=4, path="here.pt")).text
+    assert "a new VM will not have it" not in told
+    told = notebook.run("%cd /content\n" + _LOOP.format(epochs=4, path="best.pt")).text
     assert told.count("the loop writes best.pt on this VM's disk, and a new VM will not have it") == 1
     assert desk.misuses == []

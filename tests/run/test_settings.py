@@ -180,7 +180,10 @@ def test_a_cell_that_is_run_again_in_mid_training_is_told(place: Place, caplog: 
     assert f"{TOLD} (lr of opt is 0.01, was 0.1)" in caplog.text
 
 
-def test_what_is_made_anew_in_each_epoch_may_differ(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("dies_at", [4, 6, 7])
+def test_what_is_made_anew_in_each_epoch_may_differ(
+    dies_at: int, place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
     def life(stop: int) -> None:
         run, net = place.setup(), nn.Linear(3, 1)
         run.track(net=net)
@@ -194,6 +197,6 @@ def test_what_is_made_anew_in_each_epoch_may_differ(place: Place, caplog: pytest
                 net(x).square().mean().backward()
                 opt.step()
 
-    life(7)
+    life(dies_at)
     life(-1)
     assert TOLD not in caplog.text

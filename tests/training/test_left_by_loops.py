@@ -115,30 +115,35 @@ def what_is_kept(loops: Loops, net: nn.Module) -> Any:
 
 
 def in_an_inner_loop_that_ends_the_turn(loops: Loops, net: nn.Module) -> Any:
-    for number in loops.turns():
-        _far_apart(number)
+    for _ in loops.turns():
         for weights in ({"one": net.weight}, net.state_dict()):
-            if number == len(weights):
+            _size(weights)
+    return weights
+
+
+def in_an_inner_loop_that_is_left(loops: Loops, net: nn.Module) -> Any:
+    for number in loops.turns():
+        for weights in ({"one": net.weight}, net.state_dict()):
+            if number == _size(weights):
                 break
     return weights
 
 
-def _far_apart(number: int) -> int:
-    return number
+def _size(weights: Any) -> int:
+    return len(weights)
 
 
 # So that jumps over it need more than one byte.
-_LONG = "\n        ".join(["_far_apart(number)"] * 40)
+_LONG = "\n            ".join(["_size(weights)"] * 40)
 _SOURCE = inspect.getsource(in_an_inner_loop_that_ends_the_turn)
 _SCOPE = dict(globals())
-exec(
-    compile(_SOURCE.replace("_far_apart(number)", _LONG).replace("ends_the_turn", "is_long"), __file__, "exec"), _SCOPE
-)
+exec(compile(_SOURCE.replace("_size(weights)", _LONG).replace("ends_the_turn", "is_long"), __file__, "exec"), _SCOPE)
 in_an_inner_loop_that_is_long = _SCOPE["in_an_inner_loop_that_is_long"]
 
 
 NOT_TOLD = (
     in_an_inner_loop_that_ends_the_turn,
+    in_an_inner_loop_that_is_left,
     in_an_inner_loop_that_is_long,
     nobody_reads_it,
     in_each_turn,

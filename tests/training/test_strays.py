@@ -27,7 +27,7 @@ def write(path: Path, *, at: float) -> None:
 
 
 def strays(*mirrored: Path) -> Strays:
-    found = Strays(lambda: mirrored, now=lambda: BEGAN)
+    found = Strays(Path.cwd(), lambda: mirrored, now=lambda: BEGAN)
     assert found.found() == ""
     return found
 
@@ -76,3 +76,11 @@ def test_of_a_folder_full_of_data_a_part_is_looked_at(here: Path) -> None:
         write(here / "images" / f"{number}.png", at=BEGAN + 1)
     write(here / "best.pt", at=BEGAN + 1)
     assert looks.found() == "best.pt"
+
+
+def test_what_lies_on_another_disk_is_not(here: Path) -> None:
+    """Whoever works in a folder of Drive has it there."""
+    looks = Strays(Path("/proc"), list, now=lambda: BEGAN)
+    assert looks.found() == ""
+    write(here / "best.pt", at=BEGAN + 1)
+    assert looks.found() == ""

@@ -22,9 +22,15 @@ _NAMED = 3
 
 
 class Strays:
-    """`mirrored` gives the folders from which files come back. `now` tells the time since 1970."""
+    """`disk`: a place on the disk that goes. `mirrored` gives the folders from which files come back.
 
-    def __init__(self, mirrored: Callable[[], Collection[Path]], *, now: Callable[[], float] = time.time) -> None:
+    `now` tells the time since 1970.
+    """
+
+    def __init__(
+        self, disk: Path, mirrored: Callable[[], Collection[Path]], *, now: Callable[[], float] = time.time
+    ) -> None:
+        self._disk = disk
         self._mirrored = mirrored
         self._now = now
         self._since: float | None = None
@@ -34,13 +40,13 @@ class Strays:
         if self._since is None:
             self._since = self._now()
             return ""
-        names = sorted(_written(Path.cwd(), self._since, {folder.resolve() for folder in self._mirrored()}))
+        mirrored = {folder.resolve() for folder in self._mirrored()}
+        names = sorted(_written(Path.cwd(), self._since, mirrored, self._disk.stat().st_dev))
         more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         return ", ".join(names[:_NAMED]) + more
 
 
-def _written(top: Path, since: float, mirrored: Collection[Path]) -> Iterator[str]:
-    device = top.stat().st_dev
+def _written(top: Path, since: float, mirrored: Collection[Path], device: int) -> Iterator[str]:
     for folder in (top, *islice(_folders_in(top), _FOLDERS)):
         with suppress(OSError):  # it has gone meanwhile, or nobody may look
             if folder.stat().st_dev == device and not _is_in(folder, mirrored):
