@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,12 @@ BEGAN = 1_000_000.0
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+    found = tmp_path / "here"
+    found.mkdir()
+    monkeypatch.chdir(found)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    return found
 
 
 def write(path: Path, *, at: float) -> None:
@@ -39,6 +44,14 @@ def test_what_was_written_since(name: str, here: Path) -> None:
     assert looks.found() == ""
     write(here / name, at=BEGAN + 1)
     assert looks.found() == name
+
+
+def test_what_was_written_to_a_temporary_folder(here: Path) -> None:
+    """As PyTorch's own tutorial of transfer learning does with the best weights."""
+    looks = strays()
+    best = here.parent / "temporary" / "tmp1" / "best_model_params.pt"
+    write(best, at=BEGAN + 1)
+    assert looks.found() == str(best)
 
 
 @pytest.mark.parametrize("name", ["losses.csv", "plot.png", "best.pt.tmp", "runs/one/best.pt"])
