@@ -222,8 +222,29 @@ class MakesOneLate(IterableDataset[Any]):
         return _Late(Anew())
 
 
+class _LateOver:
+    """An iterator without a state, over data that have one."""
+
+    def __init__(self, items: Iterator[Any]) -> None:
+        self.items = items
+        self.made: random.Random | None = None
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        found = next(self.items)
+        self.made = self.made or random.Random(9)
+        return found, self.made.random()
+
+
+class MakesOneLateOver(Anew):
+    def __iter__(self) -> Iterator[Any]:
+        return _LateOver(super().__iter__())
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [NamesOne, MakesOne, CallsItsOwnAnotherName, MakesOneLate])
+@pytest.mark.parametrize("kind", [NamesOne, MakesOne, CallsItsOwnAnotherName, MakesOneLate, MakesOneLateOver])
 @pytest.mark.parametrize("make", [lambda kind: kind(), lambda kind: DataLoader(kind(), 2)], ids=["bare", "in batches"])
 def test_data_with_a_state_that_leaves_a_generator_out_go_on(make: Callable[[Any], Any], kind: Any) -> None:
     """What no state holds is made again; where a restart falls makes no difference."""
@@ -233,6 +254,19 @@ def test_data_with_a_state_that_leaves_a_generator_out_go_on(make: Callable[[Any
     begun = Loaders().start(make(kind), seed=1, first=0)
     next(begun), next(begun)
     assert (begun.state()["told"] is not None) is (kind in (NamesOne, CallsItsOwnAnotherName))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [MakesOne, MakesOneLate, MakesOneLateOver])
+def test_it_goes_on_in_a_worker(kind: Any) -> None:
+    """Which is asked where it is before its data are opened."""
+
+    def make() -> Any:
+        return StatefulDataLoader(kind(), 2, num_workers=1)
+
+    whole = uninterrupted(make(), _WHOLE)
+    for at in ((0, 1), (1, 2)):
+        assert restarted(make, _WHOLE, at=at) == whole
 
 
 @pytest.mark.slow

@@ -185,7 +185,7 @@ class Making:
     def _draws_unseen(self) -> bool:
         """Whether a random generator was made since the data were opened: no state has it, and no place to put it."""
         if not isinstance(self._items, GeneratorType):
-            return self._has_more_inside
+            return self._items is not None and self._has_more_inside
         made, data = generators_in(self._items), (self._recipe.data, self._recipe.collate)
         return bool(made) and len(own_generators(*data, *made)) > len(own_generators(*data))
 
