@@ -1,7 +1,11 @@
 # `make demo` and `make test` work on a fresh clone: they make .venv with the newest Python >= 3.11 that runs here.
 
 .DEFAULT_GOAL := help
-MAKEFLAGS += --no-builtin-rules --no-print-directory --jobs=2
+# `make clean test` is one thing after the other; only what says so is made side by side.
+ifndef SIDE_BY_SIDE
+.NOTPARALLEL:
+endif
+MAKEFLAGS += --no-builtin-rules --no-print-directory
 SHELL := /bin/bash
 
 BIN := .venv/bin
@@ -87,7 +91,10 @@ $(BIN)/python:
 	@touch $@ .venv/.demo-ready .venv/.docs-ready
 
 # Each goes into a folder of its own, so they are installed side by side.
-.venv/.test-ready: $(addprefix .venv/.,packages-ready torchvision-ready colab-ready notebook6-ready tensorflow-ready jax-ready others-ready)
+PARTS := $(addprefix .venv/.,packages-ready torchvision-ready colab-ready notebook6-ready tensorflow-ready jax-ready others-ready)
+LISTS := tests/colab/kernel.txt tests/display/notebook6.txt tests/frameworks/tensorflow.txt tests/frameworks/jax.txt tests/folders/others.txt
+.venv/.test-ready: $(BIN)/python pyproject.toml constraints.txt $(LISTS)
+	@$(MAKE) SIDE_BY_SIDE=yes --jobs=2 $(PARTS)
 	@touch $@
 
 # The bench extra contains the test extra, and the tools that colab_resume is measured beside.
