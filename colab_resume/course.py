@@ -249,9 +249,9 @@ class Course:
                 hint="say run.batches(loader, ahead=True) if the next batch is drawn ahead, ahead=False if it is not",
             )
 
-    def data_differ(self) -> None:
+    def data_differ(self, *, order: bool) -> None:
         """Say so."""
-        self._remarks.data_differ()
+        self._remarks.data_differ(order=order)
 
     def watch(self) -> Watch:
         """What the loop changes and nobody tracks is told."""

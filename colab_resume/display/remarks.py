@@ -51,12 +51,20 @@ class Remarks:
         """Each time."""
         warn(f"{self._name}: loop {name!r} is over ({done} of {turns}); if this is another loop, give it a name=")
 
-    def data_differ(self) -> None:
+    def data_differ(self, *, order: bool) -> None:
         """Who goes on in the middle of such a pass trains on other data than were left of it."""
+        if order:
+            self.say(
+                "this pass over the data begins with another batch than before the restart: some data may come twice "
+                "in it, and others not at all. Either what decides the order has no seed (a generator made without "
+                "one, the time), or they are not the data of then"
+            )
+            return
         self.say(
-            "this pass over the data begins with another batch than before the restart: some data may come twice in "
-            "it, and others not at all. Either what decides the order has no seed (a generator made without one, the "
-            "time), or they are not the data of then"
+            "the batch that comes next is not the one that would have come before the restart: the data are others, "
+            "stand in another order, or what is done to them is. What `listdir` and `glob` give, and what is made from "
+            "a `set` of texts (the numbers of words or of classes), stands in another order in each life: sort it. A "
+            "generator made without a seed draws other numbers"
         )
 
     def data_count(self, names: Iterable[str]) -> None:

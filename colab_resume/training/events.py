@@ -32,8 +32,8 @@ class LoopEvents(Protocol):
         """A second one is asked for; `UsageError` if the first was not trained on."""
         ...
 
-    def data_differ(self) -> None:
-        """A pass has begun with another item than the first time."""
+    def data_differ(self, *, order: bool) -> None:
+        """A pass goes on with another item than the first time; `order`: it has begun with another one already."""
         ...
 
     def epochs_are_not_counted(self) -> None:

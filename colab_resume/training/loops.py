@@ -17,7 +17,6 @@ from .by_hand import Spot, loops_outward
 from .chance import Chance
 from .cursor import Cursor, Loop
 from .data.batches import Loaders, Pass, look_of, origin_of, size_of
-from .data.witness import Witness
 from .data.wrapped import inside
 from .drawn_by import owner_of_loop, refused
 from .ended import Ended
@@ -25,6 +24,7 @@ from .events import LoopEvents
 from .forgotten import Watch
 from .looked_through import bare, is_one_shot, looked_through
 from .position import Kind, Position
+from .witnesses import Witnesses
 
 __all__ = ["Loops"]
 
@@ -63,8 +63,7 @@ class Loops:
         self._around_last: frozenset[tuple[int, int]] = frozenset()
         self._keeping: dict[Loop, Pass[Any]] = {}
         self._kept: dict[Loop, Any] = {}
-        self._seen: dict[str, Any] = dict(saved.get("seen", {}))
-        self._witnesses: dict[Loop, Witness] = {}
+        self._witnesses = Witnesses(saved)
         self._heads_before: dict[str, Any] = dict(saved.get("heads", {}))
         self._heads: dict[Loop, dict[str, Any]] = {}
 
@@ -76,11 +75,11 @@ class Loops:
             for loop, items in self._keeping.items()
             if loop in self.cursor
         }
-        seen = {str(loop.frame.seed): one.seen for loop, one in self._witnesses.items() if loop in self.cursor}
+        witnesses = self._witnesses.state(self.cursor, in_step=self._explicit)
         turns, loaders = self._turns[: self.cursor.depth], self._loaders.kept()
         heads = {str(loop.frame.seed): head for loop, head in self._heads.items() if loop in self.cursor}
         ends = self.ended.state()
-        return {"turns": turns, "passes": passes, "loaders": loaders, "seen": seen, "heads": heads, "ends": ends}
+        return {"turns": turns, "passes": passes, "loaders": loaders, **witnesses, "heads": heads, "ends": ends}
 
     @staticmethod
     def is_settled(state: Mapping[str, Any]) -> bool:
@@ -187,8 +186,8 @@ class Loops:
             watch = self._events.watch()
             self._look_at_head(loop, watch, loader, sys._getframe())
             item = next(items, _END)
-            if items.witness.differs:
-                self._events.data_differ()
+            if items.witness.differs or items.witness.goes_on_differently:
+                self._events.data_differ(order=items.witness.differs)
             while item is not _END:
                 self.cursor.hand_out(loop)
                 if loop.frame.index == loop.size:
@@ -208,7 +207,7 @@ class Loops:
             self.cursor.close(loop)
             self._keeping.pop(loop, None)
             self._kept.pop(loop, None)
-            self._witnesses.pop(loop, None)
+            self._witnesses.end(loop)
             self._heads.pop(loop, None)
             within.end()
 
@@ -263,9 +262,8 @@ class Loops:
     def _start(self, loader: Iterable[T], loop: Loop) -> Pass[T]:
         frame = loop.frame
         saved = self._saved.pop(str(frame.seed), None)
-        seen = self._seen.pop(str(frame.seed), None)
-        items = self._loaders.start(loader, seed=frame.seed, first=frame.index, saved=saved, seen=seen)
-        self._witnesses[loop] = items.witness
+        witness = self._witnesses.begin(loop)
+        items = self._loaders.start(loader, seed=frame.seed, first=frame.index, saved=saved, witness=witness)
         if items.keeps_state:
             self._keeping[loop] = items
             if loop.ahead:

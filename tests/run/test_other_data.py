@@ -1,4 +1,4 @@
-"""Data whose order no seed decides come in another order after a restart: nobody can mend that, but it is said."""
+"""Data that come otherwise after a restart, as no seed decides what they are: nobody can mend that, but it is said."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import colab_resume
 __all__: list[str] = []
 
 _SAID = "begins with another batch than before the restart"
+_OTHER = "the batch that comes next is not the one that would have come"
 
 
 def order(seed: int | None) -> list[int]:
@@ -74,7 +75,7 @@ _DATA: dict[str, Make] = {
 }
 
 
-def train(folder: Path, make: Make, seed: int | None, *, dies: bool) -> list[str]:
+def train(folder: Path, make: Make, seed: int | None, *, dies: bool, ahead: bool | None = None) -> list[str]:
     """What is warned of; it dies in the middle of its second pass."""
     said: list[str] = []
     handler = logging.Handler()
@@ -84,7 +85,8 @@ def train(folder: Path, make: Make, seed: int | None, *, dies: bool) -> list[str
     values = run.state(n=0)
     loader = make(seed)
     for epoch in run.epochs(2):
-        for _ in run.batches(loader):
+        for batch in run.batches(loader, ahead=ahead):
+            spoil(batch)
             values.n += 1
             run._saving.writer.wait(None)
             if dies and epoch == 1 and run.status().step % 10 == 4:
@@ -92,6 +94,12 @@ def train(folder: Path, make: Make, seed: int | None, *, dies: bool) -> list[str
                 die()
     run.finish()
     return said
+
+
+def spoil(batch: Any) -> None:
+    """As a loop does that normalizes in place."""
+    if isinstance(batch, dict) and isinstance(batch["x"], torch.Tensor):
+        batch["x"].zero_()
 
 
 @pytest.mark.slow
@@ -102,3 +110,53 @@ def test_an_order_without_a_seed_is_noticed(name: str, seed: int | None, times: 
     assert live(lambda: train(tmp_path, _DATA[name], seed, dies=True))[0] == KILLED
     said = live(lambda: train(tmp_path, _DATA[name], seed, dies=False))[1]
     assert sum(_SAID in line for line in said) == times, said
+
+
+class Files(Dataset[Any]):
+    """What a folder has, in the order in which it is found."""
+
+    def __init__(self, found: list[int]) -> None:
+        self._found = found
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def __getitem__(self, index: int) -> Any:
+        return Rows()[self._found[index]]
+
+
+class Read(IterableDataset[Any]):
+    """The same, one after the other, from the third on: so the first batch is the same in any case."""
+
+    def __init__(self, found: list[int]) -> None:
+        self._found = found
+
+    def __iter__(self) -> Iterator[Any]:
+        return (Rows()[index] for index in [0, 1, 2, 3, *self._found])
+
+
+def found(seed: int | None) -> list[int]:
+    """In another order in each life, or always in the same."""
+    return order(seed) if seed is None else list(range(40))
+
+
+_FILES: dict[str, tuple[Make, bool | None]] = {
+    "by their number": (lambda seed: DataLoader(Files(found(seed)), 4, shuffle=True), None),
+    "in workers": (lambda seed: DataLoader(Files(found(seed)), 4, shuffle=True, num_workers=2), None),
+    "each by itself": (lambda seed: DataLoader(Files(found(seed)), None), None),
+    "drawn ahead": (lambda seed: DataLoader(Files(found(seed)), 4, shuffle=True), True),
+    "read": (lambda seed: DataLoader(Read(found(seed)), 4), None),
+    "read ahead": (lambda seed: DataLoader(Read(found(seed)), 4), True),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("seed", "times"), [(None, 1), (3, 0)], ids=["in another order", "in the same"])
+@pytest.mark.parametrize("name", _FILES)
+def test_other_items_in_the_same_order_are_noticed(name: str, seed: int | None, times: int, tmp_path: Path) -> None:
+    """By the one that comes next, whatever the loop has done to it."""
+    make, ahead = _FILES[name]
+    assert live(lambda: train(tmp_path, make, seed, dies=True, ahead=ahead))[0] == KILLED
+    said = live(lambda: train(tmp_path, make, seed, dies=False, ahead=ahead))[1]
+    assert sum(_OTHER in line for line in said) == times, said
+    assert not any(_SAID in line for line in said)

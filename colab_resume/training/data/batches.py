@@ -80,9 +80,10 @@ class Loaders:
         self._waiting: dict[tuple[str, int], Any] = {}
         self._once = Once()
 
-    def start(self, loader: Iterable[T], *, seed: int, first: int, saved: Any = None, seen: Any = None) -> Pass[T]:
-        """Begin the pass with this seed at batch `first` (counted from 0), where `saved` was its `state()`, and `seen`
-        what its witness had seen."""
+    def start(
+        self, loader: Iterable[T], *, seed: int, first: int, saved: Any = None, witness: Witness | None = None
+    ) -> Pass[T]:
+        """Begin the pass with this seed at batch `first` (counted from 0), where `saved` was its `state()`."""
         saved = saved or {"told": None, "before": None, "habits": {}}
         known, own = self._know(loader), _sampling_generators(loader)
         supply, owners = _supply(loader, known), _owners(loader)
@@ -97,7 +98,7 @@ class Loaders:
             before = saved["before"] or known.place
             if saved["before"] or (known.track is None and before):
                 live_through(supply, before, own)
-        supply.witness = Witness(seen)
+        supply.witness = witness or Witness()
         items = begin(supply, seed, first, told, own)
         track = Track(seed, first, before, goes_on=supply.goes_on)
         if told is not None:

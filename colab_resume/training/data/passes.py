@@ -165,7 +165,9 @@ class Drawing(Generic[T]):
                 self._learn()
                 for thing in self._subject.passed_once:
                     self._subject.once.ended(thing)
+            self.witness.let_go()
             raise
+        self.witness.hand_on(item)
         track.handed += 1
         if not self._drawn:
             self._drawn = True

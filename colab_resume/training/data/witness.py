@@ -1,15 +1,17 @@
-"""What a pass began with, in a few words: drawn again after a restart, it must begin so again.
+"""What a pass began with, and what comes next in it, in a few words: drawn again after a restart, it must be so again.
 
-Where something decides that no seed reaches (a generator made without one, the time, other files than then), a restart
-in mid-pass finds another order: some data come twice, and others not at all. Nothing can mend that, but it can be
-noticed, by one item of each pass. Of numbers a few are compared, and not to the last bit: another processor may make
-the same picture a little differently, and that is no other picture.
+Where something decides that no seed reaches (a generator made without one, the time), a restart in mid-pass finds
+another order: some data come twice, and others not at all. Where the order is the same, the items may be others all the
+same: files that `listdir` gives in another order, words whose numbers come from a set. Nothing can mend that, but it
+can be noticed, by one item of each pass and by the one that comes next. Of numbers a few are compared, and not to the
+last bit: another processor may make the same picture a little differently, and that is no other picture.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -20,18 +22,29 @@ __all__ = ["Witness", "a_few"]
 
 T = TypeVar("T")
 
+_NOTHING = object()
 _LEAVES, _VALUES, _LETTERS = 4, 8, 64
 _CLOSE = 1e-3
 """How far apart the same value may be on two processors, by itself or for its size."""
 
 
 class Witness:
-    """Of one pass. `seen`: what its first item looked like, plain, or None if that is not known yet."""
+    """Of one pass. `seen`: what its first item looked like, plain, or None if that is not known yet; `due`: the same of
+    the item that the pass is gone on with.
 
-    def __init__(self, seen: Any = None) -> None:
+    `draws_ahead`: the code has one more item in its hands than it has trained on.
+    """
+
+    def __init__(self, seen: Any = None, due: Any = None) -> None:
         self.seen = seen
+        self.draws_ahead = False
         self.differs = False
         """Whether the first item was another one when it was drawn again."""
+        self.goes_on_differently = False
+        """Whether the item that was due was."""
+        self._due = due
+        self._newest: Any = _NOTHING
+        self._looks: tuple[Any, Any] = (None, None)
 
     def over(self, items: Iterator[T]) -> Iterator[T]:
         """The items of the pass, from its first one on."""
@@ -40,8 +53,28 @@ class Witness:
                 self._meet(_look(item))
             yield item
 
+    def hand_on(self, item: Any) -> None:
+        """The next item of the pass, wherever that was begun."""
+        if self._due is not None:
+            self.goes_on_differently = not _alike_if_known(self._due, _look(item))
+            self._due = None
+        if self.draws_ahead:
+            self._looks = (self._looks[1], _look(item))  # at once: the code may change it before it is trained on
+        else:
+            self._newest = item
+
+    def coming(self) -> Any:
+        """What the item looks like that a restart would go on with, as `due` takes it."""
+        if self.draws_ahead:
+            return self._looks[0]
+        return None if self._newest is _NOTHING else _look(self._newest)
+
+    def let_go(self) -> None:
+        """The pass is over, and its items are others'."""
+        self._newest = _NOTHING
+
     def _meet(self, look: list[Any] | None) -> None:
-        self.differs = None not in (self.seen, look) and not _alike(self.seen, look)
+        self.differs = not _alike_if_known(self.seen, look)
         self.seen = look
 
 
@@ -81,8 +114,16 @@ def _numbers(shape: Any, values: Any) -> list[Any]:
 
 def a_few(values: Any, most: int) -> list[Any]:
     """Of as many values as there are so many at most, from all over."""
-    places = np.linspace(0, len(values) - 1, min(len(values), most)).astype(int).tolist()
-    return [values[place] for place in places]
+    return [values[place] for place in _places(len(values), most)]
+
+
+@lru_cache
+def _places(count: int, most: int) -> tuple[int, ...]:
+    return tuple(np.linspace(0, count - 1, min(count, most)).astype(int).tolist())
+
+
+def _alike_if_known(before: Any, now: Any) -> bool:
+    return None in (before, now) or _alike(before, now)
 
 
 def _alike(before: Any, now: Any) -> bool:
