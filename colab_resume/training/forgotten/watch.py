@@ -27,6 +27,7 @@ from .changes import holds_weights, is_drawn_from, is_users_object, mark_of, var
 from .heads import differing, entry_of, head_of
 from .replaced import replaced
 from .strays import Strays
+from .texts import Texts
 
 __all__ = ["Forgotten", "Watch"]
 
@@ -64,18 +65,20 @@ class Forgotten:
         self._tell = tell
         self._told: set[str] = set()
         self._outside = loops_outward(sys._getframe())
+        self._texts = Texts(tell)
         self._entries: dict[str, str] = {}
         self._entered: set[str] = set()
         self._could_not_look = False
 
     def state(self) -> dict[str, Any]:
         """What each loop has found before it when it began for the first time."""
-        return {"entries": dict(self._entries)}
+        return {"entries": dict(self._entries), "texts": self._texts.state()}
 
     def go_back_to(self, saved: Mapping[str, Any]) -> None:
         """What the `state` of the life was that is gone on with."""
         # A checkpoint from before a loop began knows nothing of it; it is not entered anew in this process.
         self._entries |= saved.get("entries", {})
+        self._texts.go_back_to(saved.get("texts", {}))
 
     def watch(self) -> Watch:
         """One pass of a loop begins."""
@@ -147,6 +150,7 @@ class Forgotten:
         if name in self._entered or not is_users_file(frame.f_code.co_filename):
             return
         self._entered.add(name)
+        self._texts.look(frame, name)
         kept = list(self._kept())
         now = json.dumps(entry_of(frame, kept, *_covered(kept)))  # a text is quickly stored
         before = self._entries.setdefault(name, now)
@@ -154,7 +158,8 @@ class Forgotten:
             self._tell(
                 f"what stands before the loop is not what it was when the loop began first ({', '.join(names)}). If it "
                 "is made of weights (a teacher, a copy to stay near), make it before run.track, which brings the "
-                "trained ones back. If you have changed it yourself, all is well"
+                "trained ones back; if it is made of files or of a `set` of texts, sort these. If you have changed it "
+                "yourself, all is well"
             )
 
     def compare_around(self, frame: FrameType) -> None:
