@@ -23,7 +23,7 @@ from ..objects.modules import has_memory
 from .carried import body_at, carried, made_before
 from .changes import is_a_time, variables
 
-__all__ = ["differing", "entry_of", "head_of"]
+__all__ = ["differing", "entry_of", "head_of", "looked_at"]
 
 THE_DATA = "the data of run.batches"
 _LEAVES, _VALUES, _DEEP = 16, 16, 4
@@ -39,7 +39,7 @@ def head_of(frame: FrameType, loader: Any, kept: Iterable[torch.nn.Module]) -> d
         return {}
     fresh = made_before(frame, body)
     things = {name: thing for name, thing in carried(frame, body).items() if name in fresh}
-    return _looked_at({**things, THE_DATA: _data(loader)}, kept)
+    return looked_at({**things, THE_DATA: _data(loader)}, kept)
 
 
 def entry_of(frame: FrameType, kept: Iterable[Any], covered: Collection[int], named: Collection[str]) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def entry_of(frame: FrameType, kept: Iterable[Any], covered: Collection[int], na
     others = ((name, thing) for name, thing in carried(frame, body).items() if name not in named)
     read = (one for name, thing in others for one in variables(name, thing, covered))
     things = {name: thing for name, thing in read if not isinstance(thing, _NUMBERS) and id(thing) not in covered}
-    return _looked_at(things, [one for one in kept if isinstance(one, torch.nn.Module)])
+    return looked_at(things, [one for one in kept if isinstance(one, torch.nn.Module)])
 
 
 def differing(before: Mapping[str, Any], now: Mapping[str, Any], *, close: float = _CLOSE) -> list[str]:
@@ -60,7 +60,8 @@ def differing(before: Mapping[str, Any], now: Mapping[str, Any], *, close: float
     return [name for name in now if name in before and not _alike(before[name], now[name], close)]
 
 
-def _looked_at(things: Mapping[str, Any], kept: Iterable[torch.nn.Module]) -> dict[str, Any]:
+def looked_at(things: Mapping[str, Any], kept: Iterable[torch.nn.Module]) -> dict[str, Any]:
+    """Some numbers of each thing that has any, but for the weights of modules that are `kept`."""
     weights = (one for module in kept for one in (*module.parameters(), *module.buffers()))
     taken = {_memory(one) for one in weights if has_memory(one)} - {0}
     found = {}

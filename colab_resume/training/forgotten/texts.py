@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, Dataset
 from ..data.users_code import is_users_file, is_users_own
 from .carried import values_of
 
-__all__ = ["Texts", "stand_as_in_a_set"]
+__all__ = ["Texts", "stand_as_in_a_set", "total"]
 
 _DEEP = 4
 """A loader, its subset, the dataset, its vocabulary."""
@@ -160,15 +160,19 @@ def _are(kind: type, items: Iterable[Any]) -> bool:
     return set(map(type, items)) == {kind}
 
 
+def total(texts: Iterable[str]) -> int:
+    """A number for which texts these are, in whatever order."""
+    return sum(map(zlib.crc32, map(_known, texts)))
+
+
 def _mark(texts: Sequence[str]) -> list[int]:
     """How many there are, which ones, and in which order."""
-    known = [text.encode("utf-8", "backslashreplace") for text in map(_without_place, texts)]
-    return [len(known), sum(map(zlib.crc32, known)), zlib.crc32(b"\0".join(known))]
+    return [len(texts), total(texts), zlib.crc32(b"\0".join(map(_known, texts)))]
 
 
-def _without_place(text: str) -> str:
+def _known(text: str) -> bytes:
     """On another VM a path may lead through other folders."""
-    return "/".join(text.rsplit("/", 2)[-2:])
+    return "/".join(text.rsplit("/", 2)[-2:]).encode("utf-8", "backslashreplace")
 
 
 def _stands_otherwise(before: Sequence[int], now: Sequence[int]) -> bool:

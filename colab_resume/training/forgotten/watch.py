@@ -24,6 +24,7 @@ from ..objects.whose import is_tf_function
 from .anew import begins_anew
 from .carried import body_at, carried, left_by
 from .changes import holds_weights, is_drawn_from, is_users_object, mark_of, variables
+from .data import data_of
 from .heads import differing, entry_of, head_of
 from .replaced import replaced
 from .strays import Strays
@@ -67,17 +68,19 @@ class Forgotten:
         self._outside = loops_outward(sys._getframe())
         self._texts = Texts(tell)
         self._entries: dict[str, str] = {}
+        self._data: dict[str, str] = {}
         self._entered: set[str] = set()
         self._could_not_look = False
 
     def state(self) -> dict[str, Any]:
         """What each loop has found before it when it began for the first time."""
-        return {"entries": dict(self._entries), "texts": self._texts.state()}
+        return {"entries": dict(self._entries), "data": dict(self._data), "texts": self._texts.state()}
 
     def go_back_to(self, saved: Mapping[str, Any]) -> None:
         """What the `state` of the life was that is gone on with."""
         # A checkpoint from before a loop began knows nothing of it; it is not entered anew in this process.
         self._entries |= saved.get("entries", {})
+        self._data |= saved.get("data", {})
         self._texts.go_back_to(saved.get("texts", {}))
 
     def watch(self) -> Watch:
@@ -149,17 +152,28 @@ class Forgotten:
         """Tell what a loop of this name finds before it otherwise than when it began for the first time."""
         if name in self._entered or not is_users_file(frame.f_code.co_filename):
             return
+        begins, kept = not self._entered, list(self._kept())
         self._entered.add(name)
         self._texts.look(frame, name)
-        kept = list(self._kept())
-        now = json.dumps(entry_of(frame, kept, *_covered(kept)))  # a text is quickly stored
-        before = self._entries.setdefault(name, now)
-        if names := differing(json.loads(before), json.loads(now), close=_NEARLY_THE_SAME):
+        covered, named = _covered(kept)
+        if begins:
+            self._compare_data(name, data_of(frame, [one for one in kept if isinstance(one, torch.nn.Module)], covered))
+        if names := _moved(self._entries, name, entry_of(frame, kept, covered, named)):
             self._tell(
                 f"what stands before the loop is not what it was when the loop began first ({', '.join(names)}). If it "
                 "is made of weights (a teacher, a copy to stay near), make it before run.track, which brings the "
                 "trained ones back; if it is made of files or of a `set` of texts, sort these. If you have changed it "
                 "yourself, all is well"
+            )
+
+    def _compare_data(self, loop: str, found: dict[str, Any]) -> None:
+        """Of the first loop alone: what is there before a later one may be left from those before it."""
+        if names := _moved(self._data, loop, found):
+            self._tell(
+                f"the data of {', '.join(names)} are not what they were when the loop began first. A split or an order "
+                "that is drawn before colab_resume.setup(), or from a generator without a seed, comes out otherwise in "
+                "each life, and what was held back for validation is trained on: make it behind setup(), or seed it. "
+                "If you have changed the data yourself, all is well"
             )
 
     def compare_around(self, frame: FrameType) -> None:
@@ -240,6 +254,14 @@ class Watch:
         except Exception as error:  # noqa: BLE001 - variables are of any kind
             self._marks = {}
             self._forgotten.could_not_look(error)
+
+
+def _moved(first: dict[str, str], loop: str, found: dict[str, Any]) -> list[str]:
+    """The names of what is other than when this loop began first; what it was then is kept as a text, which is quickly
+    stored."""
+    now = json.dumps(found)
+    before = first.setdefault(loop, now)
+    return differing(json.loads(before), json.loads(now), close=_NEARLY_THE_SAME)
 
 
 def _marked(variable: str, thing: Any, covered: set[int]) -> list[tuple[str, Any, Hashable]]:
