@@ -249,9 +249,9 @@ class Course:
                 hint="say run.batches(loader, ahead=True) if the next batch is drawn ahead, ahead=False if it is not",
             )
 
-    def data_differ(self, *, order: bool) -> None:
+    def data_differ(self, *, order: bool, sizes: tuple[int, int] | None) -> None:
         """Say so."""
-        self._remarks.data_differ(order=order)
+        self._remarks.data_differ(order=order, sizes=sizes)
 
     def watch(self) -> Watch:
         """What the loop changes and nobody tracks is told."""

@@ -51,21 +51,28 @@ class Remarks:
         """Each time."""
         warn(f"{self._name}: loop {name!r} is over ({done} of {turns}); if this is another loop, give it a name=")
 
-    def data_differ(self, *, order: bool) -> None:
-        """Who goes on in the middle of such a pass trains on other data than were left of it."""
-        if order:
+    def data_differ(self, *, order: bool, sizes: tuple[int, int] | None) -> None:
+        """Who goes on in the middle of such a pass trains on other data than were left of it. `sizes`: of a batch
+        before and now, if that is what has changed."""
+        if sizes:
+            self.say(
+                f"a batch has {sizes[1]} items now, and had {sizes[0]} before the restart: as many batches are skipped "
+                "as were trained on, so some data come twice in this pass, or others not at all. With the size of "
+                "before until this epoch ends, none do"
+            )
+        elif order:
             self.say(
                 "this pass over the data begins with another batch than before the restart: some data may come twice "
                 "in it, and others not at all. Either what decides the order has no seed (a generator made without "
                 "one, the time), or they are not the data of then"
             )
-            return
-        self.say(
-            "the batch that comes next is not the one that would have come before the restart: the data are others, "
-            "stand in another order, or what is done to them is. What `listdir` and `glob` give, and what is made from "
-            "a `set` of texts (the numbers of words or of classes), stands in another order in each life: sort it. A "
-            "generator made without a seed draws other numbers"
-        )
+        else:
+            self.say(
+                "the batch that comes next is not the one that would have come before the restart: the data are "
+                "others, stand in another order, or what is done to them is. What `listdir` and `glob` give, and what "
+                "is made from a `set` of texts (the numbers of words or of classes), stands in another order in each "
+                "life: sort it. A generator made without a seed draws other numbers"
+            )
 
     def data_count(self, names: Iterable[str]) -> None:
         """What an item is then hangs on how many were made before, which no checkpoint knows."""

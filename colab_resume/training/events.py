@@ -32,8 +32,11 @@ class LoopEvents(Protocol):
         """A second one is asked for; `UsageError` if the first was not trained on."""
         ...
 
-    def data_differ(self, *, order: bool) -> None:
-        """A pass goes on with another item than the first time; `order`: it has begun with another one already."""
+    def data_differ(self, *, order: bool, sizes: tuple[int, int] | None) -> None:
+        """A pass goes on with another item than the first time; `order`: it has begun with another one already.
+
+        `sizes`: how many that item had in it before, and has now, if that is the difference.
+        """
         ...
 
     def epochs_are_not_counted(self) -> None:

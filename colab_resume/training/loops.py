@@ -187,7 +187,7 @@ class Loops:
             self._look_at_head(loop, watch, loader, sys._getframe())
             item = next(items, _END)
             if items.witness.differs or items.witness.goes_on_differently:
-                self._events.data_differ(order=items.witness.differs)
+                self._events.data_differ(order=items.witness.differs, sizes=items.witness.sizes)
             while item is not _END:
                 self.cursor.hand_out(loop)
                 if loop.frame.index == loop.size:

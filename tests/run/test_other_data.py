@@ -160,3 +160,13 @@ def test_other_items_in_the_same_order_are_noticed(name: str, seed: int | None, 
     said = live(lambda: train(tmp_path, make, seed, dies=False, ahead=ahead))[1]
     assert sum(_OTHER in line for line in said) == times, said
     assert not any(_SAID in line for line in said)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [2, 8])
+def test_another_batch_size_is_named(size: int, tmp_path: Path) -> None:
+    """Who was out of memory makes it smaller."""
+    assert live(lambda: train(tmp_path, lambda _: DataLoader(Rows(), 4, shuffle=True), 3, dies=True))[0] == KILLED
+    said = live(lambda: train(tmp_path, lambda _: DataLoader(Rows(), size, shuffle=True), 3, dies=False))[1]
+    (line,) = [line for line in said if "before the restart" in line]
+    assert f"a batch has {size} items now, and had 4 before the restart" in line

@@ -40,6 +40,8 @@ class Witness:
         self.draws_ahead = False
         self.differs = False
         """Whether the first item was another one when it was drawn again."""
+        self.sizes: tuple[int, int] | None = None
+        """How many the first item had in it before, and has now, if that is the difference."""
         self.goes_on_differently = False
         """Whether the item that was due was."""
         self._due = due
@@ -75,6 +77,8 @@ class Witness:
 
     def _meet(self, look: list[Any] | None) -> None:
         self.differs = not _alike_if_known(self.seen, look)
+        if self.differs and (before := _size(self.seen)) and (now := _size(look)) and before != now:
+            self.sizes = before, now
         self.seen = look
 
 
@@ -124,6 +128,12 @@ def _places(count: int, most: int) -> tuple[int, ...]:
 
 def _alike_if_known(before: Any, now: Any) -> bool:
     return None in (before, now) or _alike(before, now)
+
+
+def _size(look: Any) -> int | None:
+    """How many indices or rows it has, if it is of numbers."""
+    first = look[0][0] if look and look[0] else None
+    return first if isinstance(first, int) else None
 
 
 def _alike(before: Any, now: Any) -> bool:
