@@ -155,6 +155,9 @@ class Tracking:
         found = [name for name in names if name in kinds]
         states = {name: saved.part(name, again=final) for name in found}
         extras = _extras(saved) if final else {}
+        for name, optimizer in self._of(OptimizerPart, found):
+            if kinds[name] == optimizer.kind:
+                optimizer.stand_as(states[name])
         lines = [f"{name}: {line}" for name in found for line in self._differences(name, kinds[name], states[name])]
         if final and not lines:
             lines = [f"{name}: {line}" for name in found for line in self._differences_at_last(name, states, extras)]

@@ -433,13 +433,49 @@ def test_what_a_later_version_wrote_is_not_touched(place: Place, name: str, cont
     assert sink.getvalue() == content
 
 
-def test_layers_that_changed_places_are_noticed(place: Place) -> None:
+@pytest.mark.parametrize("kind", [torch.optim.Adam, torch.optim.LBFGS])
+@pytest.mark.parametrize("named", [False, True])
+def test_parameters_in_another_order_keep_their_moments(
+    place: Place, kind: Any, named: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Torch matches moments by position, and a set of parameters stands in another order in each process."""
+
+    def weights(stops: int, *, backward: bool) -> list[float]:
+        torch.manual_seed(5)
+        net = nn.Sequential(*(nn.Linear(2, 2) for _ in range(3)))
+        found = list(net.named_parameters())[:: -1 if backward else 1]
+        opt = kind(found if named else [parameter for _, parameter in found], 0.05)
+        run = place.setup()
+        run.track(net=net, opt=opt)
+        for step in run.steps(8):
+            run._saving.writer.wait(None)
+            if step == stops:
+                break
+
+            def loss() -> torch.Tensor:
+                opt.zero_grad()
+                lost = (net(torch.ones(2)) - torch.tensor([1.0, -1.0])).square().sum()
+                lost.backward()
+                return lost
+
+            opt.step(loss)
+        return torch.cat([parameter.detach().flatten() for parameter in net.parameters()]).tolist()
+
+    weights(3, backward=False)
+    weights(6, backward=True)
+    ends = weights(-1, backward=False)
+    assert "the code has changed" not in caplog.text
+    place.move("elsewhere")
+    assert ends == weights(-1, backward=False)
+
+
+def test_layers_that_changed_groups_are_noticed(place: Place) -> None:
     """Torch matches moments by position: here both shapes fit, and the names do not."""
 
     def build(swap: bool) -> dict[str, Any]:
         net = nn.ModuleDict({"a": nn.Linear(2, 2, bias=False), "b": nn.Linear(2, 2, bias=False)})
         layers = [net["b"], net["a"]] if swap else [net["a"], net["b"]]
-        return {"net": net, "opt": torch.optim.Adam([layer.weight for layer in layers])}
+        return {"net": net, "opt": torch.optim.Adam([{"params": [layer.weight]} for layer in layers])}
 
     run = place.setup()
     run.track(**build(swap=False))

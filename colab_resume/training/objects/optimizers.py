@@ -119,6 +119,17 @@ class OptimizerPart:
             state["gradients"] = [_pack(parameter.grad) for parameter in self._parameters()]
         return state
 
+    def stand_as(self, saved: Any) -> None:
+        """Let the parameters of each group stand as they did. Code that takes them or their names from a set gives them
+        in another order in each process, which the state of none of them hangs on."""
+        names = {id(parameter): name for name, parameter in self._named().items()}
+        for described, group in zip(saved["parameters"], self._optimizer.param_groups, strict=False):
+            before = [name for name, *_ in described]
+            now = {names.get(id(parameter)): place for place, parameter in enumerate(group["params"])}
+            if self._nest is None and None not in now and len(now) == len(before) and set(now) == set(before):
+                for key in group.keys() & {"params", "param_names"}:
+                    group[key][:] = [group[key][now[name]] for name in before]
+
     def differences(self, saved: Any) -> list[str]:
         """About the groups that there were when it was tracked: those that came later, the code may still add."""
         before, now, first = saved["parameters"], self._describe(), self._groups_at_first

@@ -18,8 +18,8 @@ from .stepping import Stepping
 __all__ = ["Settings", "settings_of"]
 
 _PLAIN = (bool, int, float, str, type(None))
-_HOW = frozenset({"params", "foreach", "fused", "capturable", "differentiable"})
-"""How it is computed, which may hang on the machine."""
+_HOW = frozenset({"params", "param_names", "foreach", "fused", "capturable", "differentiable"})
+"""Of what, and how it is computed, which may hang on the machine."""
 _DERIVED = frozenset({"last_epoch", "base_lrs", "initial_lr"})
 """What schedules count, and what they take from their optimizer or put into it."""
 _SHOWN = 60
