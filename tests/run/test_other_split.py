@@ -15,7 +15,16 @@ import torch
 from folders.of_others import BESIDE
 from run.conftest import Place
 from torch import nn
-from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset, TensorDataset
+from torch.utils.data import (
+    BatchSampler,
+    ConcatDataset,
+    DataLoader,
+    Dataset,
+    Subset,
+    SubsetRandomSampler,
+    TensorDataset,
+    WeightedRandomSampler,
+)
 from vm import live
 
 __all__: list[str] = []
@@ -58,6 +67,15 @@ def by_a_global(indices: list[int]) -> Dataset[Any]:
     return Chosen()
 
 
+def by_a_sampler(indices: list[int]) -> DataLoader[Any]:
+    return DataLoader(TensorDataset(POINTS), batch_size=4, sampler=SubsetRandomSampler(indices))
+
+
+def by_weights(indices: list[int]) -> DataLoader[Any]:
+    sampler = WeightedRandomSampler([float(number in indices) for number in range(24)], 12)
+    return DataLoader(TensorDataset(POINTS), batch_sampler=BatchSampler(sampler, 4, drop_last=False))
+
+
 def by_a_collator(indices: list[int]) -> DataLoader[Any]:
     weights = [float(index) for index in indices]
     return DataLoader(Rows(), batch_size=4, collate_fn=lambda rows: torch.stack(rows) * weights[0])
@@ -75,6 +93,8 @@ SPLIT: dict[str, Make] = {
     "a subset of what is held": lambda indices: Subset(Rows(indices), range(12)),
     "a global array": by_a_global,
     "in the collator": by_a_collator,
+    "by a sampler": by_a_sampler,
+    "by the weights of one": by_weights,
 }
 
 

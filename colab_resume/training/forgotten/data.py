@@ -45,7 +45,7 @@ def data_of(frame: FrameType, kept: Iterable[torch.nn.Module], covered: Collecti
 
 def _held(loader: DataLoader[Any], covered: Collection[int]) -> Iterator[Any]:
     """From the nearest on, in an order that depends on the code alone."""
-    met, level = set(covered), [loader.dataset, loader.collate_fn]
+    met, level = set(covered), [loader.dataset, loader.batch_sampler or loader.sampler, loader.collate_fn]
     for _ in range(_DEEP):
         things, level = level, []
         for thing in things:
