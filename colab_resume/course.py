@@ -107,8 +107,7 @@ class Course:
         self._go_to(self._restored)
         self.moved = False
         self._chance.loop_goes_on()
-        self._prepared = False
-        self._set_up_again = False
+        self._prepared = self._set_up_again = False
         self.loop_seconds: float = 0.0
         self._clock = time.perf_counter()
         self._told: set[str] = set()
@@ -233,8 +232,9 @@ class Course:
         self._save_if_due(whole=True, step_follows=True)
 
     def meets(self, loader: Any) -> None:
-        """Say what its data count for themselves."""
+        """Look at its data."""
         self._remarks.data_count(counted_in(loader, kept=set(map(id, self.tracking.things()))))
+        self._forgotten.meet(loader, next((loop.frame.name for loop in self.loops.cursor.open_loops), ""))
 
     def hands_out_first(self) -> None:
         """Look at what the first step will change."""

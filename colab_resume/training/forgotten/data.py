@@ -7,7 +7,7 @@ restart leads to the end of an epoch no batch could tell, and what was held back
 from __future__ import annotations
 
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
 from types import FrameType
@@ -21,26 +21,71 @@ from ..data.reach import parts
 from ..data.witness import a_few
 from .carried import body_at, carried
 from .changes import variables
-from .heads import looked_at
+from .heads import looked_at, moved
 from .texts import total
 
-__all__ = ["data_of"]
+__all__ = ["Data"]
 
+_OURS = __name__.partition(".")[0]
 _DEEP = 8
 """A loader, a subset, the dataset, its class, a method, an array that this names."""
 _THINGS, _LEAVES, _ROWS, _TEXTS = 2000, 16, 16, 100_000
 
 
-def data_of(frame: FrameType, kept: Iterable[torch.nn.Module], covered: Collection[int]) -> dict[str, Any]:
-    """By the names of the loaders that the loop in `frame` reads: some numbers of what they draw from.
+class Data:
+    """Of the first loop of a process alone: what is there before a later one may be left from those before it.
 
-    `kept`: the modules that are tracked, whose weights are no data; `covered`: the identities of what is tracked.
+    `tell` hears what is other than in the first life. In all methods `kept` are the modules that are tracked, whose
+    weights are no data, and `covered` the identities of what is tracked.
     """
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self._tell = tell
+        self._first: dict[str, str] = {}
+        self._is_known = False
+
+    def state(self) -> dict[str, str]:
+        """What the data of each loop were when it began for the first time."""
+        return dict(self._first)
+
+    def go_back_to(self, saved: Mapping[str, str]) -> None:
+        """What `state` gave in the life that is gone on with."""
+        self._first |= saved
+
+    def enter(self, frame: FrameType, loop: str, kept: Iterable[torch.nn.Module], covered: Collection[int]) -> None:
+        """A loop of this name begins in `frame`, which is the user's code."""
+        if not self._is_known:
+            self._compare(loop, _behind(_loaders_in(frame, covered), kept, covered))
+
+    def meet(self, loader: Any, loop: str, kept: Iterable[torch.nn.Module], covered: Collection[int]) -> None:
+        """A first pass over this loader is asked for. The loops of libraries show their data here alone."""
+        if not self._is_known:
+            self._compare(loop, _behind({"": loader}, kept, covered))
+
+    def _compare(self, loop: str, found: dict[str, Any]) -> None:
+        self._is_known = True
+        if names := moved(self._first, loop, found):
+            self._tell(
+                f"the data{' of ' * any(names)}{', '.join(names)} are not what they were when the loop began first. A "
+                "split or an order that is drawn before colab_resume.setup(), or from a generator without a seed, "
+                "comes out otherwise in each life, and what was held back for validation is trained on: make it "
+                "behind setup(), or seed it. If you have changed the data yourself, all is well"
+            )
+
+
+def _loaders_in(frame: FrameType, covered: Collection[int]) -> dict[str, Any]:
+    """Those that the loop in `frame` reads, each by one name."""
     if (body := body_at(frame)) is None:
         return {}
     read = (one for name, thing in carried(frame, body).items() for one in variables(name, thing, covered))
     loaders = {id(thing): (name, thing) for name, thing in reversed([*read]) if isinstance(thing, DataLoader)}
-    return looked_at({name: list(islice(_held(one, covered), _LEAVES)) for name, one in loaders.values()}, kept)
+    return dict(loaders.values())
+
+
+def _behind(loaders: Mapping[str, Any], kept: Iterable[torch.nn.Module], covered: Collection[int]) -> dict[str, Any]:
+    """By the names of the loaders of torch among these: some numbers of what they draw from."""
+    torchs = {name: one for name, one in loaders.items() if isinstance(one, DataLoader)}
+    return looked_at({name: list(islice(_held(one, covered), _LEAVES)) for name, one in torchs.items()}, kept)
 
 
 def _held(loader: DataLoader[Any], covered: Collection[int]) -> Iterator[Any]:
@@ -61,7 +106,12 @@ def _held(loader: DataLoader[Any], covered: Collection[int]) -> Iterator[Any]:
             else:
                 if isinstance(thing, list | tuple):
                     yield [len(thing), total(a_few(thing, _TEXTS))] if set(map(type, thing)) == {str} else thing
-                level += parts(thing)
+                level += parts(thing) or _of_ours(thing)
+
+
+def _of_ours(thing: Any) -> list[Any]:
+    """What stands between Keras and its arrays."""
+    return list(vars(thing).values()) if type(thing).__module__.startswith(f"{_OURS}.") else []
 
 
 def _of_table(thing: Any) -> list[int] | None:

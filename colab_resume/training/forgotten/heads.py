@@ -8,6 +8,7 @@ variables of the user's code; but a few of their numbers are remembered, and a d
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
@@ -23,13 +24,14 @@ from ..objects.modules import has_memory
 from .carried import body_at, carried, made_before
 from .changes import is_a_time, variables
 
-__all__ = ["differing", "entry_of", "head_of", "looked_at"]
+__all__ = ["differing", "entry_of", "head_of", "looked_at", "moved"]
 
 THE_DATA = "the data of run.batches"
 _LEAVES, _VALUES, _DEEP = 16, 16, 4
 _NUMBERS = (bool, int, float, np.number)
-_CLOSE = 1e-4
-"""How far apart the same number may be on two processors, for the size of those beside it."""
+_CLOSE, _NEARLY_THE_SAME = 1e-4, 1e-6
+"""How far apart the same number may be on two processors, for the size of those beside it; and where nothing was
+trained."""
 
 
 def head_of(frame: FrameType, loader: Any, kept: Iterable[torch.nn.Module]) -> dict[str, Any]:
@@ -58,6 +60,14 @@ def entry_of(frame: FrameType, kept: Iterable[Any], covered: Collection[int], na
 def differing(before: Mapping[str, Any], now: Mapping[str, Any], *, close: float = _CLOSE) -> list[str]:
     """The names of what is not what it was."""
     return [name for name in now if name in before and not _alike(before[name], now[name], close)]
+
+
+def moved(first: dict[str, str], loop: str, found: dict[str, Any]) -> list[str]:
+    """The names of what is other than it was when this loop began first, before which nothing was trained. What it was
+    is kept in `first`, as a text, which is quickly stored."""
+    now = json.dumps(found)
+    before = first.setdefault(loop, now)
+    return differing(json.loads(before), json.loads(now), close=_NEARLY_THE_SAME)
 
 
 def looked_at(things: Mapping[str, Any], kept: Iterable[torch.nn.Module]) -> dict[str, Any]:

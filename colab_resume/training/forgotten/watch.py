@@ -5,7 +5,6 @@ Only turns of one pass are compared: what the loop around it makes anew for each
 
 from __future__ import annotations
 
-import json
 import re
 import sys
 from collections import deque
@@ -24,16 +23,14 @@ from ..objects.whose import is_tf_function
 from .anew import begins_anew
 from .carried import body_at, carried, left_by
 from .changes import holds_weights, is_drawn_from, is_users_object, mark_of, variables
-from .data import data_of
-from .heads import differing, entry_of, head_of
+from .data import Data
+from .heads import differing, entry_of, head_of, moved
 from .replaced import replaced
 from .strays import Strays
 from .texts import Texts
 
 __all__ = ["Forgotten", "Watch"]
 
-_NEARLY_THE_SAME = 1e-6
-"""As far apart as the same code may be on two processors, where nothing was trained."""
 _VALUES = (
     bool,
     int,
@@ -66,22 +63,21 @@ class Forgotten:
         self._tell = tell
         self._told: set[str] = set()
         self._outside = loops_outward(sys._getframe())
-        self._texts = Texts(tell)
+        self._texts, self._data = Texts(tell), Data(tell)
         self._entries: dict[str, str] = {}
-        self._data: dict[str, str] = {}
         self._entered: set[str] = set()
         self._could_not_look = False
 
     def state(self) -> dict[str, Any]:
         """What each loop has found before it when it began for the first time."""
-        return {"entries": dict(self._entries), "data": dict(self._data), "texts": self._texts.state()}
+        return {"entries": dict(self._entries), "texts": self._texts.state(), "data": self._data.state()}
 
     def go_back_to(self, saved: Mapping[str, Any]) -> None:
         """What the `state` of the life was that is gone on with."""
         # A checkpoint from before a loop began knows nothing of it; it is not entered anew in this process.
         self._entries |= saved.get("entries", {})
-        self._data |= saved.get("data", {})
         self._texts.go_back_to(saved.get("texts", {}))
+        self._data.go_back_to(saved.get("data", {}))
 
     def watch(self) -> Watch:
         """One pass of a loop begins."""
@@ -139,7 +135,7 @@ class Forgotten:
         """Tell what an epoch has made otherwise for its batches than it was `before`; what it is now."""
         if not is_users_file(frame.f_code.co_filename):
             return {}
-        now = head_of(frame, loader, [thing for thing in self._kept() if isinstance(thing, torch.nn.Module)])
+        now = head_of(frame, loader, _modules(self._kept()))
         if names := differing(before or {}, now):
             self._tell(
                 f"what the head of this epoch makes for its batches is not what it was before the restart "
@@ -152,13 +148,12 @@ class Forgotten:
         """Tell what a loop of this name finds before it otherwise than when it began for the first time."""
         if name in self._entered or not is_users_file(frame.f_code.co_filename):
             return
-        begins, kept = not self._entered, list(self._kept())
+        kept = list(self._kept())
         self._entered.add(name)
         self._texts.look(frame, name)
         covered, named = _covered(kept)
-        if begins:
-            self._compare_data(name, data_of(frame, [one for one in kept if isinstance(one, torch.nn.Module)], covered))
-        if names := _moved(self._entries, name, entry_of(frame, kept, covered, named)):
+        self._data.enter(frame, name, _modules(kept), covered)
+        if names := moved(self._entries, name, entry_of(frame, kept, covered, named)):
             self._tell(
                 f"what stands before the loop is not what it was when the loop began first ({', '.join(names)}). If it "
                 "is made of weights (a teacher, a copy to stay near), make it before run.track, which brings the "
@@ -166,15 +161,13 @@ class Forgotten:
                 "yourself, all is well"
             )
 
-    def _compare_data(self, loop: str, found: dict[str, Any]) -> None:
-        """Of the first loop alone: what is there before a later one may be left from those before it."""
-        if names := _moved(self._data, loop, found):
-            self._tell(
-                f"the data of {', '.join(names)} are not what they were when the loop began first. A split or an order "
-                "that is drawn before colab_resume.setup(), or from a generator without a seed, comes out otherwise in "
-                "each life, and what was held back for validation is trained on: make it behind setup(), or seed it. "
-                "If you have changed the data yourself, all is well"
-            )
+    def meet(self, loader: Any, loop: str) -> None:
+        """A first pass over this loader is asked for, in the loop of this name."""
+        kept = list(self._kept())
+        try:
+            self._data.meet(loader, loop, _modules(kept), _covered(kept)[0])
+        except Exception as error:  # noqa: BLE001 - data are of any kind
+            self.could_not_look(error)
 
     def compare_around(self, frame: FrameType) -> None:
         """Tell of a loop around `run.boundary()` that a restart would begin anew."""
@@ -256,12 +249,8 @@ class Watch:
             self._forgotten.could_not_look(error)
 
 
-def _moved(first: dict[str, str], loop: str, found: dict[str, Any]) -> list[str]:
-    """The names of what is other than when this loop began first; what it was then is kept as a text, which is quickly
-    stored."""
-    now = json.dumps(found)
-    before = first.setdefault(loop, now)
-    return differing(json.loads(before), json.loads(now), close=_NEARLY_THE_SAME)
+def _modules(kept: Iterable[Any]) -> list[torch.nn.Module]:
+    return [one for one in kept if isinstance(one, torch.nn.Module)]
 
 
 def _marked(variable: str, thing: Any, covered: set[int]) -> list[tuple[str, Any, Hashable]]:

@@ -1,0 +1,113 @@
+"""Data that come out otherwise in another life are told where a library owns the loop, too, before its first step."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+from vm import KILLED, die, live
+
+import colab_resume
+
+__all__: list[str] = []
+
+TOLD = "the data are not what they were when the loop began first"
+POINTS = torch.arange(192.0).reshape(64, 3) / 192.0
+CLASSES = torch.arange(64) % 2
+
+Step = Callable[[], None]
+
+
+def transformers(run: Any, indices: list[int], step: Step) -> None:
+    from transformers import Trainer, TrainerCallback, TrainingArguments
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(3, 2)
+
+        def forward(self, x: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
+            logits = self.layer(x)
+            return {"loss": nn.functional.cross_entropy(logits, labels), "logits": logits}
+
+    class Steps(TrainerCallback):
+        def on_step_begin(self, *_: Any, **__: Any) -> None:
+            step()
+
+    rows = [{"x": POINTS[index], "labels": CLASSES[index]} for index in indices]
+    options = {"num_train_epochs": 2, "per_device_train_batch_size": 8, "report_to": [], "use_cpu": True}
+    arguments = TrainingArguments("out", save_strategy="no", disable_tqdm=True, **options)
+    trainer = Trainer(Net(), arguments, train_dataset=rows, callbacks=[Steps()])
+    run.attach(trainer)
+    trainer.train()
+
+
+def lightning(run: Any, indices: list[int], step: Step) -> None:
+    import lightning.pytorch as pl
+
+    class Net(pl.LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(3, 2)
+
+        def training_step(self, batch: Any, _: int) -> torch.Tensor:
+            step()
+            return nn.functional.cross_entropy(self.layer(batch[0]), batch[1])
+
+        def configure_optimizers(self) -> Any:
+            return torch.optim.SGD(self.parameters(), 0.1)
+
+    quiet: Any = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
+    trainer = pl.Trainer(max_epochs=2, accelerator="cpu", enable_checkpointing=False, **quiet)
+    run.attach(trainer)
+    trainer.fit(Net(), DataLoader(TensorDataset(POINTS[indices], CLASSES[indices]), 8, shuffle=True))
+
+
+def keras(run: Any, indices: list[int], step: Step) -> None:
+    os.environ["KERAS_BACKEND"] = "torch"
+    import keras
+
+    class Steps(keras.callbacks.Callback):
+        def on_train_batch_begin(self, *_: Any, **__: Any) -> None:
+            step()
+
+    model = keras.Sequential([keras.layers.Input((3,)), keras.layers.Dense(2)])
+    model.compile("sgd", "mse")
+    run.attach(model)
+    points = POINTS[indices].numpy()
+    model.fit(points, points[:, :2], batch_size=8, epochs=2, verbose=0, callbacks=[Steps()])
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+@pytest.mark.parametrize(("last", "times"), [(range(32), 0), (range(32, 64), 1)], ids=["the same", "another"])
+@pytest.mark.parametrize("fit", [transformers, lightning, keras], ids=lambda fit: fit.__name__)
+def test_another_split_is_told(fit: Callable[..., None], last: range, times: int, tmp_path: Path) -> None:
+    """Where the restart leads to the end of an epoch, so that no batch could tell."""
+
+    def life(indices: list[int], stop: int) -> list[str]:
+        os.chdir(tmp_path)
+        said: list[str] = []
+        handler = logging.Handler()
+        handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+        logging.getLogger("colab_resume").addHandler(handler)
+        run = colab_resume.setup("split", store=tmp_path / "store", every=1)
+
+        def step() -> None:
+            run._saving.writer.wait(None)
+            if run.status().step == stop:
+                die()
+
+        fit(run, indices, step)
+        run.finish()
+        return [TOLD for line in said if TOLD in line]
+
+    first = list(range(32))
+    assert live(lambda: life(first, 4))[0] == KILLED
+    assert live(lambda: life(list(last), -1)) == (0, [TOLD] * times)
