@@ -92,6 +92,8 @@ def _look(item: Any) -> list[Any] | None:
 def _leaves(item: Any) -> Iterator[list[Any]]:
     if isinstance(item, torch.Tensor):
         yield _numbers(item.shape, item.detach().reshape(-1)) if item.device.type == "cpu" else list(item.shape)
+    elif type(item).__module__.startswith("tensorflow.") and hasattr(item, "numpy"):
+        yield from _leaves(np.asarray(memoryview(item)))  # its own memory: `numpy()` would copy all of it
     elif isinstance(item, np.ndarray) and item.dtype.kind in "biuf":
         yield _numbers(item.shape, item.reshape(-1))
     elif isinstance(item, bool | int | float | np.number):

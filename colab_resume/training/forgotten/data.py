@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 
 from ..data.reach import parts
 from ..data.witness import a_few
+from ..objects.whose import is_tf_dataset
 from .carried import body_at, carried
 from .changes import variables
 from .heads import looked_at, moved
@@ -77,19 +78,32 @@ def _loaders_in(frame: FrameType, covered: Collection[int]) -> dict[str, Any]:
     """Those that the loop in `frame` reads, each by one name."""
     if (body := body_at(frame)) is None:
         return {}
-    read = (one for name, thing in carried(frame, body).items() for one in variables(name, thing, covered))
-    loaders = {id(thing): (name, thing) for name, thing in reversed([*read]) if isinstance(thing, DataLoader)}
+    read = (
+        one
+        for name, thing in carried(frame, body).items()
+        for one in ([(name, thing)] if _is_a_loader(thing) else variables(name, thing, covered))
+    )
+    loaders = {id(thing): (name, thing) for name, thing in reversed([*read]) if _is_a_loader(thing)}
     return dict(loaders.values())
 
 
 def _behind(loaders: Mapping[str, Any], kept: Iterable[torch.nn.Module], covered: Collection[int]) -> dict[str, Any]:
-    """By the names of the loaders of torch among these: some numbers of what they draw from."""
-    torchs = {name: one for name, one in loaders.items() if isinstance(one, DataLoader)}
-    return looked_at({name: list(islice(_held(one, covered), _LEAVES)) for name, one in torchs.items()}, kept)
+    """By the names of the loaders among these: some numbers of what they draw from."""
+    known = {name: one for name, one in loaders.items() if _is_a_loader(one)}
+    return looked_at({name: list(islice(_held(one, covered), _LEAVES)) for name, one in known.items()}, kept)
 
 
-def _held(loader: DataLoader[Any], covered: Collection[int]) -> Iterator[Any]:
+def _is_a_loader(thing: Any) -> bool:
+    return isinstance(thing, DataLoader) or is_tf_dataset(thing)
+
+
+def _held(loader: Any, covered: Collection[int]) -> Iterator[Any]:
     """From the nearest on, in an order that depends on the code alone."""
+    if is_tf_dataset(loader):
+        from ..tensorflow.made_of import made_of
+
+        yield from made_of(loader)
+        return
     met, level = set(covered), [loader.dataset, loader.batch_sampler or loader.sampler, loader.collate_fn]
     for _ in range(_DEEP):
         things, level = level, []

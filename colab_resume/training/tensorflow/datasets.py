@@ -13,7 +13,7 @@ from typing import Any
 from ...errors import UsageError
 from ..data.attached import Attached
 
-__all__ = ["memory_of", "refuse_iterator"]
+__all__ = ["memory_of", "nodes", "refuse_iterator"]
 
 _OPENS_ONCE = {
     "BatchDataset",
@@ -80,7 +80,7 @@ def refuse_iterator(name: str, iterator: Any) -> None:
 def _refuse(dataset: Any) -> None:
     if getattr(dataset.options(), "deterministic", None) is False:
         raise UsageError("the dataset is told to be nondeterministic", hint="leave out options.deterministic = False")
-    for node in _nodes(dataset):
+    for node in nodes(dataset):
         kind = _kind(node)
         if kind == "SnapshotDataset":
             raise UsageError("a pipeline with snapshot() cannot be restored", hint="use dataset.save(path) beforehand")
@@ -108,10 +108,11 @@ def _remembering(node: Any, above: tuple[Any, ...]) -> Iterator[tuple[Any, tuple
         yield from _remembering(child, (*above, node))
 
 
-def _nodes(node: Any) -> Iterator[Any]:
+def nodes(node: Any) -> Iterator[Any]:
+    """Its steps, the last one first."""
     yield node
     for child in node._inputs():
-        yield from _nodes(child)
+        yield from nodes(child)
 
 
 def _kind(node: Any) -> str:

@@ -229,6 +229,32 @@ def counted(life: Life) -> dict[str, Any]:
     return said
 
 
+def other_data(life: Life) -> dict[str, Any]:
+    """What is warned of where a pipeline is made of other numbers, files or seeds: in a loop and in a `fit`."""
+    said: list[str] = []
+    with _warned(said):
+        run, number = life.setup(), life.options["number"]
+        names = tf.data.Dataset.from_tensor_slices([f"/content/{number}/{file + number}.png" for file in range(42)])
+        data = {
+            "arrays": tf.data.Dataset.from_tensor_slices((X + number, Y)).batch(8),
+            "files": tf.data.Dataset.zip((names, points())).map(lambda _, row: row).batch(8),
+            "seed": points().shuffle(42, seed=7 + number).batch(8),
+        }[life.options["kind"]]
+        if life.options["fits"]:
+            net = run.attach(model())
+            net.compile("sgd", "mse")
+            ends = keras.callbacks.LambdaCallback(on_train_batch_begin=lambda *_, **__: life.at("step"))
+            net.fit(data, epochs=2, verbose=0, callbacks=[ends])
+        else:
+            total = tf.Variable(0.0)
+            run.track(total=total)
+            for _ in run.epochs(2):
+                for x, _y in run.batches(data):
+                    life.at("step")
+                    total.assign_add(tf.reduce_sum(x))
+    return {"said": said}
+
+
 @contextmanager
 def _warned(said: list[str]) -> Iterator[None]:
     """What is warned of meanwhile."""
@@ -328,7 +354,7 @@ FITS = ("arrays", "own_dataset", "stream", "own_model", "halves", "fit_of_tf_dat
 SCENES: dict[str, Callable[[Life], dict[str, Any]]] = {
     **{
         scene.__name__: scene
-        for scene in (epochs, steps, refused, changed, left_early, refused_in_fit, looked_at, counted)
+        for scene in (epochs, steps, refused, changed, left_early, refused_in_fit, looked_at, counted, other_data)
     },
     **{name: fits(name) for name in FITS},
     **folders.SCENES,

@@ -94,3 +94,16 @@ def test_random_operations_that_count_for_themselves_are_warned_of(story: Story)
         "colab_resume · a layer, a loss or a train_step draws by RandomStandardNormal, which counts"
     )
     assert said["clean_loop"] == said["clean_fit"] == []
+
+
+@pytest.mark.parametrize("fits", [False, True], ids=["in a loop", "in a fit"])
+@pytest.mark.parametrize("kind", ["arrays", "files", "seed"])
+def test_a_pipeline_of_other_data_is_told(kind: str, fits: bool, story: Story) -> None:
+    """Where the restart leads to the end of an epoch: there no iterator has kept anything of the data of before."""
+    for number in (0, 1):
+        first, then = ({"kind": kind, "fits": fits, "number": one} for one in (0, number))
+        remote = f"drive {number}"
+        assert story.live("other_data", remote=remote, death=["step", 6], options=first)[0] == KILLED, story.why()
+        status, found = story.live("other_data", remote=remote, options=then)
+        assert status == 0, story.why()
+        assert sum("not what they were when the loop began first" in line for line in found["said"]) == number, found
