@@ -6,9 +6,7 @@ restart leads to the end of an epoch no batch could tell, and what was held back
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import suppress
 from itertools import islice
 from types import FrameType
 from typing import Any
@@ -23,6 +21,7 @@ from ..objects.whose import is_tf_dataset
 from .carried import body_at, carried
 from .changes import variables
 from .heads import looked_at, moved
+from .tables import numbers_of_table
 from .texts import total
 
 __all__ = ["Data"]
@@ -30,7 +29,7 @@ __all__ = ["Data"]
 _OURS = __name__.partition(".")[0]
 _DEEP = 8
 """A loader, a subset, the dataset, its class, a method, an array that this names."""
-_THINGS, _LEAVES, _ROWS, _TEXTS = 2000, 16, 16, 100_000
+_THINGS, _LEAVES, _TEXTS = 2000, 16, 100_000
 
 
 class Data:
@@ -111,10 +110,8 @@ def _held(loader: Any, covered: Collection[int]) -> Iterator[Any]:
             if id(thing) in met or isinstance(thing, torch.nn.Module) or len(met) > _THINGS + len(covered):
                 continue
             met.add(id(thing))
-            if isinstance(thing, torch.Tensor | np.ndarray):
+            if isinstance(thing, torch.Tensor | np.ndarray) or numbers_of_table(thing) is not None:
                 yield thing
-            elif (table := _of_table(thing)) is not None:
-                yield table
             elif isinstance(thing, Mapping) and not all(isinstance(key, str) for key in thing):
                 continue  # what was made so far, by its index: a cache
             else:
@@ -126,17 +123,3 @@ def _held(loader: Any, covered: Collection[int]) -> Iterator[Any]:
 def _of_ours(thing: Any) -> list[Any]:
     """What stands between Keras and its arrays."""
     return list(vars(thing).values()) if type(thing).__module__.startswith(f"{_OURS}.") else []
-
-
-def _of_table(thing: Any) -> list[int] | None:
-    """Of a frame of pandas, or a dataset of Hugging Face: its length and a few of its rows."""
-    package = type(thing).__module__.partition(".")[0]
-    with suppress(Exception):  # other versions have it elsewhere
-        if package == "pandas" and hasattr(thing, "iloc"):
-            places = a_few(range(len(thing)), _ROWS)
-            return [len(thing), zlib.crc32(thing.iloc[places].to_csv().encode())]
-        if package == "datasets" and hasattr(thing, "data"):
-            places = a_few(range(len(thing)), _ROWS)
-            where = places if thing._indices is None else thing._indices.column(0).take(places).to_pylist()
-            return [len(thing), zlib.crc32(repr([thing.data.slice(row, 1).to_pylist() for row in where]).encode())]
-    return None

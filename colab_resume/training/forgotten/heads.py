@@ -23,6 +23,7 @@ from ..data.witness import a_few
 from ..objects.modules import has_memory
 from .carried import body_at, carried, made_before
 from .changes import is_a_time, variables
+from .tables import numbers_of_table
 
 __all__ = ["differing", "entry_of", "head_of", "looked_at", "moved"]
 
@@ -100,6 +101,8 @@ def _numbers(thing: Any, covered: Collection[int], deep: int) -> Iterator[list[A
     elif isinstance(thing, list | tuple | dict) and deep:
         for one in islice(thing.values() if isinstance(thing, dict) else thing, _LEAVES):
             yield from _numbers(one, covered, deep - 1)
+    elif (table := numbers_of_table(thing)) is not None:
+        yield table
 
 
 def _memory(tensor: torch.Tensor) -> int:
