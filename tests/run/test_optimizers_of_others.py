@@ -297,3 +297,18 @@ def test_another_nest_than_that_of_the_checkpoint_is_refused(place: Place) -> No
         train(lambda inner: Lookahead(Lookahead(inner)))
     with pytest.raises(StateMismatch, match="an optimizer that holds others"):
         train(lambda inner: inner)
+
+
+@pytest.mark.parametrize("kind", [Counting, lambda parameters: Lookahead(torch.optim.SGD(parameters, 0.1))])
+def test_parameters_in_another_order_are_refused(kind: Any, place: Place) -> None:
+    """Nobody knows what such an optimizer keeps by their places."""
+
+    def track(backward: bool) -> colab_resume.Run:
+        net = nn.Sequential(nn.Linear(2, 2), nn.Linear(2, 2))
+        run = place.setup()
+        run.track(net=net, opt=kind(list(net.parameters())[:: -1 if backward else 1]))
+        return run
+
+    list(track(False).steps(1))
+    with pytest.raises(StateMismatch, match=r"opt: group 0 place 0 is net\.0\.weight"):
+        track(True)

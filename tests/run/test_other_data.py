@@ -170,3 +170,28 @@ def test_another_batch_size_is_named(size: int, tmp_path: Path) -> None:
     said = live(lambda: train(tmp_path, lambda _: DataLoader(Rows(), size, shuffle=True), 3, dies=False))[1]
     (line,) = [line for line in said if "before the restart" in line]
     assert f"a batch has {size} items now, and had 4 before the restart" in line
+
+
+@pytest.mark.slow
+def test_what_comes_next_is_not_guessed_where_the_code_says_that_a_step_is_complete(tmp_path: Path) -> None:
+    """Then a checkpoint lies behind the batch that was trained on, and before the next one is drawn."""
+
+    def life(stop: int) -> list[str]:
+        said: list[str] = []
+        handler = logging.Handler()
+        handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+        logging.getLogger("colab_resume").addHandler(handler)
+        run = colab_resume.setup("data", store=tmp_path, every=1)
+        values = run.state(n=0)
+        for _ in run.epochs(2):
+            for _ in run.batches(DataLoader(Rows(), 4, shuffle=True)):
+                values.n += 1
+                run.boundary()
+                run._saving.writer.wait(None)
+                if values.n == stop:
+                    die()
+        run.finish()
+        return said
+
+    assert live(lambda: life(13))[0] == KILLED
+    assert live(lambda: life(-1)) == (0, [])

@@ -197,6 +197,15 @@ def test_what_a_loop_makes_of_its_data_is_not_told(place: Place, caplog: pytest.
     assert TOLD not in caplog.text
 
 
+def test_what_another_run_has_left_in_a_cache_is_not_told(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    """A sweep: the data are the same for each run, and have kept the items that they have made."""
+    swept = Rows([1, 2])
+    swept.cache = {index: torch.ones(3) for index in range(12)}
+    train(place, swept, 3)
+    train(place, Rows([1, 2]), 6)
+    assert TOLD not in caplog.text
+
+
 def test_a_second_loop_may_find_what_the_first_has_left(place: Place, caplog: pytest.LogCaptureFixture) -> None:
     def phases(stop: int) -> None:
         run, data = place.setup(), Rows([])
@@ -209,7 +218,8 @@ def test_a_second_loop_may_find_what_the_first_has_left(place: Place, caplog: py
                     if run.status().step == stop:
                         return
                     s.n += 1
-            data.held.append(1)
+                    if name == "first":
+                        data.held.append(1)
 
     phases(9)
     phases(-1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from typing import Any
 
 import numpy as np
@@ -86,3 +87,26 @@ def test_what_cannot_be_looked_at_is_handed_out(peculiar: Any) -> None:
     handed = list(witness.over(iter([peculiar])))
     assert handed[0] is peculiar
     assert (witness.differs, witness.seen) == (False, None)
+
+
+def test_what_comes_next_is_known_again() -> None:
+    """And nothing is said where it is not known what should come."""
+    before, without = Witness(), Witness()
+    assert before.coming() is None
+    before.hand_on(torch.arange(5))
+    after, other = Witness(due=before.coming()), Witness(due=before.coming())
+    for witness, item in ((after, torch.arange(5)), (other, torch.arange(5) + 1)):
+        witness.hand_on(item)
+    without.hand_on(torch.arange(5))
+    assert [one.goes_on_differently for one in (after, other, without)] == [False, True, False]
+
+
+def test_a_pass_that_is_over_keeps_no_item() -> None:
+    """On a GPU that would be memory that nobody gets back."""
+    witness, item = Witness(), torch.zeros(3)
+    gone = weakref.ref(item)
+    witness.hand_on(item)
+    del item
+    assert gone() is not None
+    witness.let_go()
+    assert gone() is None

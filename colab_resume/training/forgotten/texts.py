@@ -97,10 +97,8 @@ def _there(frame: FrameType) -> Iterator[tuple[str, Sequence[str]]]:
     for name, thing in _named(frame):
         for path, texts_of in _inside(name, thing, _DEEP, met):
             texts = texts_of()
-            left -= len(texts)
-            if left < 0:
-                return
-            if texts:
+            if 0 < len(texts) <= left:
+                left -= len(texts)
                 yield path, texts
 
 
@@ -125,7 +123,7 @@ def _is_pythons(name: str) -> bool:
 def _inside(name: str, thing: Any, deep: int, met: set[int]) -> Iterator[tuple[str, Callable[[], Sequence[str]]]]:
     if id(thing) in met:
         return
-    if isinstance(thing, list | tuple | dict):
+    if isinstance(thing, list | tuple | dict) and len(thing) <= _MOST:
         met.add(id(thing))
         yield name, lambda: _texts(thing)
     elif deep and (isinstance(thing, DataLoader | Dataset) or is_users_own(type(thing))):

@@ -121,12 +121,14 @@ class OptimizerPart:
 
     def stand_as(self, saved: Any) -> None:
         """Let the parameters of each group stand as they did. Code that takes them or their names from a set gives them
-        in another order in each process, which the state of none of them hangs on."""
+        in another order in each process. One of torch's own keeps nothing else by their places, as others may."""
+        if not self.is_known:
+            return
         names = {id(parameter): name for name, parameter in self._named().items()}
         for described, group in zip(saved["parameters"], self._optimizer.param_groups, strict=False):
             before = [name for name, *_ in described]
             now = {names.get(id(parameter)): place for place, parameter in enumerate(group["params"])}
-            if self._nest is None and None not in now and len(now) == len(before) and set(now) == set(before):
+            if None not in now and len(now) == len(before) and set(now) == set(before):
                 for key in group.keys() & {"params", "param_names"}:
                     group[key][:] = [group[key][now[name]] for name in before]
 
