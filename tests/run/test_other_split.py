@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from torch.utils.data import (
     ConcatDataset,
     DataLoader,
     Dataset,
+    Sampler,
     Subset,
     SubsetRandomSampler,
     TensorDataset,
@@ -195,6 +196,17 @@ def test_what_a_loop_makes_of_its_data_is_not_told(place: Place, caplog: pytest.
     train(place, Kept([1, 2]), 3, track=True)
     train(place, Kept([1, 2]), 6, track=True)
     assert TOLD not in caplog.text
+
+
+def test_a_sampler_without_a_length_is_looked_at_as_well(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    class Endless(Sampler[int]):
+        def __iter__(self) -> Iterator[int]:
+            return iter(range(12))
+
+    loader = DataLoader(TensorDataset(POINTS), batch_sampler=BatchSampler(Endless(), 4, drop_last=False))
+    train(place, loader, 3)
+    train(place, loader)
+    assert not caplog.records
 
 
 def test_what_another_run_has_left_in_a_cache_is_not_told(place: Place, caplog: pytest.LogCaptureFixture) -> None:

@@ -103,7 +103,8 @@ def _held(loader: Any, covered: Collection[int]) -> Iterator[Any]:
 
         yield from made_of(loader)
         return
-    met, level = set(covered), [loader.dataset, loader.batch_sampler or loader.sampler, loader.collate_fn]
+    order = loader.sampler if loader.batch_sampler is None else loader.batch_sampler
+    met, level = set(covered), [loader.dataset, order, loader.collate_fn]
     for _ in range(_DEEP):
         things, level = level, []
         for thing in things:
