@@ -85,29 +85,52 @@ def keras(run: Any, indices: list[int], step: Step) -> None:
     model.fit(points, points[:, :2], batch_size=8, epochs=2, verbose=0, callbacks=[Steps()])
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+def life(folder: Path, fit: Callable[..., None], indices: list[int], *, stop: int, labels: list[str]) -> list[str]:
+    """What is warned of. `labels` is a variable of the user's code."""
+    folder.mkdir(exist_ok=True)
+    os.chdir(folder)
+    said: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    logging.getLogger("colab_resume").addHandler(handler)
+    run = colab_resume.setup("split", store=folder / "store", every=1)
+
+    def step() -> None:
+        run._saving.writer.wait(None)
+        if run.status().step == stop:
+            die()
+
+    fit(run, indices, step)
+    run.finish()
+    assert len(labels) == len(LABELS)
+    return said
+
+
+LABELS = [f"label {number * number}" for number in range(40)]
+FITS = pytest.mark.parametrize("fit", [transformers, lightning, keras], ids=lambda fit: fit.__name__)
+WARN = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+
+
+@WARN
+@FITS
 @pytest.mark.parametrize(("last", "times"), [(range(32), 0), (range(32, 64), 1)], ids=["the same", "another"])
-@pytest.mark.parametrize("fit", [transformers, lightning, keras], ids=lambda fit: fit.__name__)
 def test_another_split_is_told(fit: Callable[..., None], last: range, times: int, tmp_path: Path) -> None:
     """Where the restart leads to the end of an epoch, so that no batch could tell."""
-
-    def life(indices: list[int], stop: int) -> list[str]:
-        os.chdir(tmp_path)
-        said: list[str] = []
-        handler = logging.Handler()
-        handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
-        logging.getLogger("colab_resume").addHandler(handler)
-        run = colab_resume.setup("split", store=tmp_path / "store", every=1)
-
-        def step() -> None:
-            run._saving.writer.wait(None)
-            if run.status().step == stop:
-                die()
-
-        fit(run, indices, step)
-        run.finish()
-        return [TOLD for line in said if TOLD in line]
-
     first = list(range(32))
-    assert live(lambda: life(first, 4))[0] == KILLED
-    assert live(lambda: life(list(last), -1)) == (0, [TOLD] * times)
+    assert live(lambda: life(tmp_path, fit, first, stop=4, labels=LABELS))[0] == KILLED
+    status, said = live(lambda: life(tmp_path, fit, list(last), stop=-1, labels=LABELS))
+    assert (status, sum(TOLD in line for line in said)) == (0, times)
+
+
+@WARN
+@FITS
+def test_labels_that_stand_in_another_order_are_told(fit: Callable[..., None], tmp_path: Path) -> None:
+    """In the order of a set before the first step, in any other after the restart."""
+    first = list(range(32))
+    status, said = live(lambda: life(tmp_path / "one", fit, first, stop=-1, labels=list(set(LABELS))))
+    assert status == 0
+    assert sum("labels: in the order in which a `set` gives its texts" in line for line in said) == 1
+    assert live(lambda: life(tmp_path / "two", fit, first, stop=4, labels=LABELS))[0] == KILLED
+    status, said = live(lambda: life(tmp_path / "two", fit, first, stop=-1, labels=LABELS[::-1]))
+    assert status == 0
+    assert sum("labels: the same texts in another order" in line for line in said) == 1

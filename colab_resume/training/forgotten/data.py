@@ -42,7 +42,8 @@ class Data:
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
         self._first: dict[str, str] = {}
-        self._is_known = False
+        self.is_known = False
+        """Whether the first loop of this process has shown its data."""
 
     def state(self) -> dict[str, str]:
         """What the data of each loop were when it began for the first time."""
@@ -54,16 +55,15 @@ class Data:
 
     def enter(self, frame: FrameType, loop: str, kept: Iterable[torch.nn.Module], covered: Collection[int]) -> None:
         """A loop of this name begins in `frame`, which is the user's code."""
-        if not self._is_known:
+        if not self.is_known:
             self._compare(loop, _behind(_loaders_in(frame, covered), kept, covered))
 
     def meet(self, loader: Any, loop: str, kept: Iterable[torch.nn.Module], covered: Collection[int]) -> None:
-        """A first pass over this loader is asked for. The loops of libraries show their data here alone."""
-        if not self._is_known:
-            self._compare(loop, _behind({"": loader}, kept, covered))
+        """A first pass over this loader is asked for in the loop of this name, which is a library's own."""
+        self._compare(loop, _behind({"": loader}, kept, covered))
 
     def _compare(self, loop: str, found: dict[str, Any]) -> None:
-        self._is_known = True
+        self.is_known = True
         if names := moved(self._first, loop, found):
             self._tell(
                 f"the data{' of ' * any(names)}{', '.join(names)} are not what they were when the loop began first. A "

@@ -162,9 +162,13 @@ class Forgotten:
             )
 
     def meet(self, loader: Any, loop: str) -> None:
-        """A first pass over this loader is asked for, in the loop of this name."""
+        """A first pass over this loader is asked for, in the loop of this name. The first one of a library's own shows
+        here alone what it goes over."""
+        if self._data.is_known:
+            return
         kept = list(self._kept())
         try:
+            self._texts.look(sys._getframe(), loop)
             self._data.meet(loader, loop, _modules(kept), _covered(kept)[0])
         except Exception as error:  # noqa: BLE001 - data are of any kind
             self.could_not_look(error)
