@@ -22,9 +22,9 @@ class Witnesses:
     def begin(self, loop: Loop) -> Witness:
         """One for a pass that is begun, or gone on with."""
         seed = str(loop.frame.seed)
-        witness = self._of[loop] = Witness(self._seen.pop(seed, None), self._due.pop(seed, None))
-        witness.draws_ahead = bool(loop.ahead)
-        return witness
+        seen, due = self._seen.pop(seed, None), self._due.pop(seed, None)
+        self._of[loop] = Witness(seen, due, ahead=bool(loop.ahead))
+        return self._of[loop]
 
     def end(self, loop: Loop) -> None:
         """The pass is over."""

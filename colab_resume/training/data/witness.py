@@ -10,6 +10,7 @@ last bit: another processor may make the same picture a little differently, and 
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from itertools import islice
@@ -22,7 +23,6 @@ __all__ = ["Witness", "a_few"]
 
 T = TypeVar("T")
 
-_NOTHING = object()
 _LEAVES, _VALUES, _LETTERS = 4, 8, 64
 _CLOSE = 1e-3
 """How far apart the same value may be on two processors, by itself or for its size."""
@@ -32,12 +32,11 @@ class Witness:
     """Of one pass. `seen`: what its first item looked like, plain, or None if that is not known yet; `due`: the same of
     the item that the pass is gone on with.
 
-    `draws_ahead`: the code has one more item in its hands than it has trained on.
+    `ahead`: the code has one more item in its hands than it has trained on.
     """
 
-    def __init__(self, seen: Any = None, due: Any = None) -> None:
+    def __init__(self, seen: Any = None, due: Any = None, *, ahead: bool = False) -> None:
         self.seen = seen
-        self.draws_ahead = False
         self.differs = False
         """Whether the first item was another one when it was drawn again."""
         self.sizes: tuple[int, int] | None = None
@@ -45,8 +44,8 @@ class Witness:
         self.goes_on_differently = False
         """Whether the item that was due was."""
         self._due = due
-        self._newest: Any = _NOTHING
-        self._looks: tuple[Any, Any] = (None, None)
+        self._ahead = ahead
+        self._drawn: deque[tuple[Any, list[int] | None]] = deque(maxlen=1 + ahead)
 
     def over(self, items: Iterator[T]) -> Iterator[T]:
         """The items of the pass, from its first one on."""
@@ -60,20 +59,21 @@ class Witness:
         if self._due is not None:
             self.goes_on_differently = not _alike_if_known(self._due, _look(item))
             self._due = None
-        if self.draws_ahead:
-            self._looks = (self._looks[1], _look(item))  # at once: the code may change it before it is trained on
-        else:
-            self._newest = item
+        self._drawn.append((item, _changes(item) if self._ahead else None))
 
     def coming(self) -> Any:
-        """What the item looks like that a restart would go on with, as `due` takes it."""
-        if self.draws_ahead:
-            return self._looks[0]
-        return None if self._newest is _NOTHING else _look(self._newest)
+        """What the item looks like that a restart would go on with, as `due` takes it; None if nobody knows.
+
+        What the code has in its hands it may have changed since it was drawn.
+        """
+        if len(self._drawn) != self._drawn.maxlen:
+            return None
+        item, changes = self._drawn[0]
+        return _look(item) if not self._ahead or (changes is not None and changes == _changes(item)) else None
 
     def let_go(self) -> None:
         """The pass is over, and its items are others'."""
-        self._newest = _NOTHING
+        self._drawn.clear()
 
     def _meet(self, look: list[Any] | None) -> None:
         self.differs = not _alike_if_known(self.seen, look)
@@ -87,6 +87,23 @@ def _look(item: Any) -> list[Any] | None:
         return list(islice(_leaves(item), _LEAVES))
     except Exception:  # noqa: BLE001 - data are of any kind; what cannot be looked at is trained on all the same
         return None
+
+
+def _changes(item: Any) -> list[int] | None:
+    """How often each of the tensors was changed that are looked at; None if there is something else to change."""
+    found = list(islice(_flat(item), _LEAVES))
+    if not all(isinstance(one, torch.Tensor | str | bytes | int | float) for one in found):
+        return None
+    tensors = [one for one in found if isinstance(one, torch.Tensor)]
+    return None if any(one.is_inference() for one in tensors) else [one._version for one in tensors]
+
+
+def _flat(item: Any) -> Iterator[Any]:
+    if isinstance(item, Mapping | list | tuple):
+        for value in item.values() if isinstance(item, Mapping) else item:
+            yield from _flat(value)
+    else:
+        yield item
 
 
 def _leaves(item: Any) -> Iterator[list[Any]]:
