@@ -23,9 +23,9 @@ from ..objects.whose import is_tf_function
 from .anew import begins_anew
 from .carried import body_at, carried, left_by
 from .changes import holds_weights, is_drawn_from, is_users_object, mark_of, variables
-from .data import Data
 from .heads import differing, entry_of, head_of, moved
 from .replaced import replaced
+from .sources import Sources
 from .strays import Strays
 from .texts import Texts
 
@@ -63,21 +63,21 @@ class Forgotten:
         self._tell = tell
         self._told: set[str] = set()
         self._outside = loops_outward(sys._getframe())
-        self._texts, self._data = Texts(tell), Data(tell)
+        self._texts, self._sources = Texts(tell), Sources(tell)
         self._entries: dict[str, str] = {}
         self._entered: set[str] = set()
         self._could_not_look = False
 
     def state(self) -> dict[str, Any]:
         """What each loop has found before it when it began for the first time."""
-        return {"entries": dict(self._entries), "texts": self._texts.state(), "data": self._data.state()}
+        return {"entries": dict(self._entries), "texts": self._texts.state(), "sources": self._sources.state()}
 
     def go_back_to(self, saved: Mapping[str, Any]) -> None:
         """What the `state` of the life was that is gone on with."""
         # A checkpoint from before a loop began knows nothing of it; it is not entered anew in this process.
         self._entries |= saved.get("entries", {})
         self._texts.go_back_to(saved.get("texts", {}))
-        self._data.go_back_to(saved.get("data", {}))
+        self._sources.go_back_to(saved.get("sources", {}))
 
     def watch(self) -> Watch:
         """One pass of a loop begins."""
@@ -152,7 +152,7 @@ class Forgotten:
         self._entered.add(name)
         self._texts.look(frame, name)
         covered, named = _covered(kept)
-        self._data.enter(frame, name, _modules(kept), covered)
+        self._sources.enter(frame, name, _modules(kept), covered)
         if names := moved(self._entries, name, entry_of(frame, kept, covered, named)):
             self._tell(
                 f"what stands before the loop is not what it was when the loop began first ({', '.join(names)}). If it "
@@ -164,12 +164,12 @@ class Forgotten:
     def meet(self, loader: Any, loop: str) -> None:
         """A first pass over this loader is asked for, in the loop of this name. The first one of a library's own shows
         here alone what it goes over."""
-        if self._data.is_known:
+        if self._sources.is_known:
             return
         kept = list(self._kept())
         try:
             self._texts.look(sys._getframe(), loop)
-            self._data.meet(loader, loop, _modules(kept), _covered(kept)[0])
+            self._sources.meet(loader, loop, _modules(kept), _covered(kept)[0])
         except Exception as error:  # noqa: BLE001 - data are of any kind
             self.could_not_look(error)
 

@@ -11,12 +11,12 @@ import numpy as np
 from ..data.witness import a_few
 from .datasets import nodes
 
-__all__ = ["made_of"]
+__all__ = ["sources_of"]
 
 _FEW = 1000
 
 
-def made_of(dataset: Any) -> Iterator[Any]:
+def sources_of(dataset: Any) -> Iterator[Any]:
     """Arrays, and lists of numbers, from the last step of the pipeline to its sources."""
     for node in nodes(dataset):
         yield [int(value) for name in ("_seed", "_seed2") if (value := getattr(node, name, None)) is not None]

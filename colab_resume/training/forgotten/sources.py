@@ -24,7 +24,7 @@ from .heads import looked_at, moved
 from .tables import numbers_of_table
 from .texts import total
 
-__all__ = ["Data"]
+__all__ = ["Sources"]
 
 _OURS = __name__.partition(".")[0]
 _DEEP = 8
@@ -32,7 +32,7 @@ _DEEP = 8
 _THINGS, _LEAVES, _TEXTS = 2000, 16, 100_000
 
 
-class Data:
+class Sources:
     """Of the first loop of a process alone: what is there before a later one may be left from those before it.
 
     `tell` hears what is other than in the first life. In all methods `kept` are the modules that are tracked, whose
@@ -99,9 +99,9 @@ def _is_a_loader(thing: Any) -> bool:
 def _held(loader: Any, covered: Collection[int]) -> Iterator[Any]:
     """From the nearest on, in an order that depends on the code alone."""
     if is_tf_dataset(loader):
-        from ..tensorflow.made_of import made_of
+        from ..tensorflow.sources import sources_of
 
-        yield from made_of(loader)
+        yield from sources_of(loader)
         return
     order = loader.sampler if loader.batch_sampler is None else loader.batch_sampler
     met, level = set(covered), [loader.dataset, order, loader.collate_fn]
