@@ -103,9 +103,8 @@ class Course:
         self.saving.measured.best = self._best
         self._restored: Restored | None = self.saving.found.search.good
         self._untouched: list[Any] = []
-        self._unclear = False
         self._go_to(self._restored)
-        self.moved = False
+        self.moved = self._unclear = False
         self._chance.loop_goes_on()
         self._prepared = self._set_up_again = False
         self.loop_seconds: float = 0.0
@@ -189,6 +188,7 @@ class Course:
         arrived = self.loops.cursor.arrived
         due = [name for name in names if not arrived or self._made.belongs(name)]
         found = self.tracking.apply(self._restored, due, final=arrived)
+        self._remarks.reordered(self.tracking.reordered)
         for name in sorted(set(due) - set(found) - {VALUES} - self._made.names):
             warn(f"{name} is not in the checkpoint of step {self._restored.manifest.step}; it begins as it is")
         if self.loops.cursor.waits_for_no_loop and self.loops.cursor.step:

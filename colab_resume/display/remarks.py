@@ -47,6 +47,15 @@ class Remarks:
                 "training gets another name"
             )
 
+    def reordered(self, names: Iterable[str]) -> None:
+        """Their moments are right; what the code keeps beside them in a list is not."""
+        if found := ", ".join(names):
+            self.say(
+                f"the parameters of {found} stood in another order than in the checkpoint, as what comes from a `set` "
+                "does in each process, and were put into that one. A list of your own that goes with them has to be "
+                "made from opt.param_groups, behind run.track"
+            )
+
     def already_complete(self, name: str, done: int, turns: int) -> None:
         """Each time."""
         warn(f"{self._name}: loop {name!r} is over ({done} of {turns}); if this is another loop, give it a name=")

@@ -56,6 +56,8 @@ class Tracking:
         self._postponed = 0
         self.reshaped: dict[str, str] = {}
         """What has been added to modules, or taken away, since they were tracked, by their names."""
+        self.reordered: list[str] = []
+        """The optimizers whose parameters stood in another order than in the checkpoint."""
         self.before_step: Callable[[], None] = lambda: None
         """Called when an optimizer is about to step."""
         self.stood_then: Mapping[str, Any] = {}
@@ -156,8 +158,8 @@ class Tracking:
         states = {name: saved.part(name, again=final) for name in found}
         extras = _extras(saved) if final else {}
         for name, optimizer in self._of(OptimizerPart, found):
-            if kinds[name] == optimizer.kind:
-                optimizer.stand_as(states[name])
+            if kinds[name] == optimizer.kind and optimizer.stand_as(states[name]):
+                self.reordered.append(name)
         lines = [f"{name}: {line}" for name in found for line in self._differences(name, kinds[name], states[name])]
         if final and not lines:
             lines = [f"{name}: {line}" for name in found for line in self._differences_at_last(name, states, extras)]

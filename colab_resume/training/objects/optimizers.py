@@ -119,18 +119,22 @@ class OptimizerPart:
             state["gradients"] = [_pack(parameter.grad) for parameter in self._parameters()]
         return state
 
-    def stand_as(self, saved: Any) -> None:
-        """Let the parameters of each group stand as they did. Code that takes them or their names from a set gives them
-        in another order in each process. One of torch's own keeps nothing else by their places, as others may."""
+    def stand_as(self, saved: Any) -> bool:
+        """Let the parameters of each group stand as they did; whether they stood otherwise. Code that takes them or
+        their names from a set gives them in another order in each process. One of torch's own keeps nothing else by
+        their places, as others may."""
         if not self.is_known:
-            return
+            return False
+        moved = False
         names = {id(parameter): name for name, parameter in self._named().items()}
         for described, group in zip(saved["parameters"], self._optimizer.param_groups, strict=False):
             before = [name for name, *_ in described]
             now = {names.get(id(parameter)): place for place, parameter in enumerate(group["params"])}
-            if None not in now and len(now) == len(before) and set(now) == set(before):
+            if before != list(now) and None not in now and len(now) == len(before) and set(now) == set(before):
+                moved = True
                 for key in group.keys() & {"params", "param_names"}:
                     group[key][:] = [group[key][now[name]] for name in before]
+        return moved
 
     def differences(self, saved: Any) -> list[str]:
         """About the groups that there were when it was tracked: those that came later, the code may still add."""
