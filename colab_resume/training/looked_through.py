@@ -1,16 +1,19 @@
 """What `run.batches(loader)` returns: the loader in every respect but one, that iterating it is a pass of the run.
 
-`len`, attributes, `isinstance` and indexing answer as the loader does; nothing is copied.
+`len`, attributes, indexing and, but for lists and their like, `isinstance` answer as the loader; nothing is copied.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 __all__ = ["LookedThrough", "bare", "is_one_shot", "looked_through"]
 
 T = TypeVar("T")
+
+_CONTAINERS = (list, tuple, dict, set, frozenset, deque)
 
 
 class LookedThrough(Generic[T]):
@@ -26,8 +29,9 @@ class LookedThrough(Generic[T]):
 
     @property  # type: ignore[misc]
     def __class__(self) -> type[Any]:
-        """What `isinstance` asks besides the type."""
-        return type(self._loader)
+        """What `isinstance` asks besides the type. Whoever takes something for a list goes through it, to look at its
+        items or to copy it; and that would be a pass of the run."""
+        return type(self) if isinstance(self._loader, _CONTAINERS) else type(self._loader)
 
     def __iter__(self) -> Iterator[T]:
         return self._begin()
