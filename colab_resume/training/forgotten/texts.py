@@ -8,6 +8,7 @@ stands in the order of a set is told, and after a restart whatever stands in ano
 
 from __future__ import annotations
 
+import json
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -41,14 +42,14 @@ class Texts:
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
-        self._first: dict[str, dict[str, list[int]]] = {}
+        self._first: dict[str, str] = {}
         self._is_done = False
 
-    def state(self) -> dict[str, Any]:
-        """How the texts stood when each loop began for the first time."""
+    def state(self) -> dict[str, str]:
+        """How the texts stood when each loop began for the first time, as a text, which is quickly stored."""
         return dict(self._first)
 
-    def go_back_to(self, saved: Mapping[str, Any]) -> None:
+    def go_back_to(self, saved: Mapping[str, str]) -> None:
         """What `state` gave in the life that is gone on with."""
         self._first |= saved
 
@@ -59,7 +60,7 @@ class Texts:
         self._is_done = True
         there = dict(islice(_there(frame), _NAMES))
         now = {name: _mark(texts) for name, texts in there.items()}
-        before = self._first.setdefault(loop, now)
+        before = json.loads(self._first.setdefault(loop, json.dumps(now)))
         if moved := [name for name in now if name in before and _stands_otherwise(before[name], now[name])]:
             self._tell(
                 f"{', '.join(moved)}: the same texts in another order than when the loop began first. Where they are "
@@ -99,8 +100,7 @@ def _there(frame: FrameType) -> Iterator[tuple[str, Sequence[str]]]:
     left = _MOST
     met: set[int] = set()
     for name, thing in _named(frame):
-        for path, texts_of in _inside(name, thing, _DEEP, met):
-            texts = texts_of()
+        for path, texts in _inside(name, thing, _DEEP, met):
             if 0 < len(texts) <= left:
                 left -= len(texts)
                 yield path, texts
@@ -124,12 +124,12 @@ def _is_pythons(name: str) -> bool:
     return name.startswith("_") or name in _OF_IPYTHON
 
 
-def _inside(name: str, thing: Any, deep: int, met: set[int]) -> Iterator[tuple[str, Callable[[], Sequence[str]]]]:
+def _inside(name: str, thing: Any, deep: int, met: set[int]) -> Iterator[tuple[str, Sequence[str]]]:
     if id(thing) in met:
         return
     if isinstance(thing, list | tuple | dict) and len(thing) <= _MOST:
         met.add(id(thing))
-        yield name, lambda: _texts(thing)
+        yield name, _texts(thing)
     elif deep and (isinstance(thing, DataLoader | Dataset) or is_users_own(type(thing))):
         met.add(id(thing))
         held = {"dataset": thing.dataset} if isinstance(thing, DataLoader) else getattr(thing, "__dict__", {})
