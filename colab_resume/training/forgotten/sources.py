@@ -111,8 +111,10 @@ def _held(loader: Any, covered: Collection[int]) -> Iterator[Any]:
             if id(thing) in met or isinstance(thing, torch.nn.Module) or len(met) > _THINGS + len(covered):
                 continue
             met.add(id(thing))
-            if isinstance(thing, torch.Tensor | np.ndarray) or numbers_of_table(thing) is not None:
+            if isinstance(thing, torch.Tensor | np.ndarray):
                 yield thing
+            elif (table := numbers_of_table(thing)) is not None:
+                yield table
             elif isinstance(thing, Mapping) and not all(isinstance(key, str) for key in thing):
                 continue  # what was made so far, by its index: a cache
             else:
