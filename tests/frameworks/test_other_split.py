@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 from vm import KILLED, die, live
+from warned import warned
 
 import colab_resume
 
@@ -89,21 +89,18 @@ def life(folder: Path, fit: Callable[..., None], indices: list[int], *, stop: in
     """What is warned of. `labels` is a variable of the user's code."""
     folder.mkdir(exist_ok=True)
     os.chdir(folder)
-    said: list[str] = []
-    handler = logging.Handler()
-    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
-    logging.getLogger("colab_resume").addHandler(handler)
-    run = colab_resume.setup("split", store=folder / "store", every=1)
+    with warned() as said:
+        run = colab_resume.setup("split", store=folder / "store", every=1)
 
-    def step() -> None:
-        run._saving.writer.wait(None)
-        if run.status().step == stop:
-            die()
+        def step() -> None:
+            run._saving.writer.wait(None)
+            if run.status().step == stop:
+                die()
 
-    fit(run, indices, step)
-    run.finish()
-    assert len(labels) == len(LABELS)
-    return said
+        fit(run, indices, step)
+        run.finish()
+        assert len(labels) == len(LABELS)
+        return said
 
 
 LABELS = [f"label {number * number}" for number in range(40)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader, Dataset, IterableDataset, Sampler
 from vm import KILLED, die, live
+from warned import warned
 
 import colab_resume
 
@@ -77,24 +77,21 @@ _DATA: dict[str, Make] = {
 
 def train(folder: Path, make: Make, seed: int | None, *, dies: bool, ahead: bool | None = None) -> list[str]:
     """What is warned of; it dies in the middle of its second pass."""
-    said: list[str] = []
-    handler = logging.Handler()
-    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
-    logging.getLogger("colab_resume").addHandler(handler)
-    run = colab_resume.setup("data", store=folder / "disk", remote=folder / "drive", every=1)
-    values = run.state(n=0)
-    loader = make(seed)
-    for epoch in run.epochs(2):
-        for batch in run.batches(loader, ahead=ahead):
-            if not ahead or seed is not None:  # what is drawn ahead and changed nobody can compare
-                spoil(batch)
-            values.n += 1
-            run._saving.writer.wait(None)
-            if dies and epoch == 1 and run.status().step % 10 == 4:
-                run.flush()
-                die()
-    run.finish()
-    return said
+    with warned() as said:
+        run = colab_resume.setup("data", store=folder / "disk", remote=folder / "drive", every=1)
+        values = run.state(n=0)
+        loader = make(seed)
+        for epoch in run.epochs(2):
+            for batch in run.batches(loader, ahead=ahead):
+                if not ahead or seed is not None:  # what is drawn ahead and changed nobody can compare
+                    spoil(batch)
+                values.n += 1
+                run._saving.writer.wait(None)
+                if dies and epoch == 1 and run.status().step % 10 == 4:
+                    run.flush()
+                    die()
+        run.finish()
+        return said
 
 
 def spoil(batch: Any) -> None:
@@ -178,21 +175,18 @@ def test_what_comes_next_is_not_guessed_where_the_code_says_that_a_step_is_compl
     """Then a checkpoint lies behind the batch that was trained on, and before the next one is drawn."""
 
     def life(stop: int) -> list[str]:
-        said: list[str] = []
-        handler = logging.Handler()
-        handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
-        logging.getLogger("colab_resume").addHandler(handler)
-        run = colab_resume.setup("data", store=tmp_path, every=1)
-        values = run.state(n=0)
-        for _ in run.epochs(2):
-            for _ in run.batches(DataLoader(Rows(), 4, shuffle=True)):
-                values.n += 1
-                run.boundary()
-                run._saving.writer.wait(None)
-                if values.n == stop:
-                    die()
-        run.finish()
-        return said
+        with warned() as said:
+            run = colab_resume.setup("data", store=tmp_path, every=1)
+            values = run.state(n=0)
+            for _ in run.epochs(2):
+                for _ in run.batches(DataLoader(Rows(), 4, shuffle=True)):
+                    values.n += 1
+                    run.boundary()
+                    run._saving.writer.wait(None)
+                    if values.n == stop:
+                        die()
+            run.finish()
+            return said
 
     assert live(lambda: life(13))[0] == KILLED
     assert live(lambda: life(-1)) == (0, [])

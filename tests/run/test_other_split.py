@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import random
 import sys
 from collections.abc import Callable, Iterator
@@ -27,6 +26,7 @@ from torch.utils.data import (
     WeightedRandomSampler,
 )
 from vm import live
+from warned import warned
 
 __all__: list[str] = []
 
@@ -177,14 +177,11 @@ def test_another_split_of_a_table_is_told(make: Make, tmp_path: Path) -> None:
 
     def life(indices: list[int], stop: int) -> bool:
         sys.path.append(str(BESIDE))
-        said: list[str] = []
-        handler = logging.Handler()
-        handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
-        logging.getLogger("colab_resume").addHandler(handler)
-        place = Place(tmp_path)
-        train(place, make(indices), stop)
-        place.leave()
-        return any(TOLD in line for line in said)
+        with warned() as said:
+            place = Place(tmp_path)
+            train(place, make(indices), stop)
+            place.leave()
+            return any(TOLD in line for line in said)
 
     mine, other = list(range(12)), list(range(12, 24))
     lives = [(mine, 3), (other, 6), (mine, 6), (mine, -1)]

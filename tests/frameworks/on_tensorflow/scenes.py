@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from frameworks import event_files, keras_scenes
 from frameworks.on_tensorflow import folders
 from frameworks.on_tensorflow.life import Life, X, Y, digest
 from keras import layers
+from warned import warned
 
 import colab_resume
 from colab_resume.errors import ColabResumeError, StateMismatch
@@ -212,14 +211,14 @@ def counted(life: Life) -> dict[str, Any]:
         return value.assign_add(rng.normal(()) + x)
 
     for name, step in (("loop", noisy), ("clean_loop", drawn)):
-        with _warned(said[name]):
+        with warned() as said[name]:
             run = colab_resume.setup(name, store=Path(life.store, name), remote=life.remote)
             run.track(value=value, rng=rng)
             for _ in run.steps(3):
                 step(tf.constant(1.0))
             run.finish()
     for name, layer in (("fit", _Noise()), ("clean_fit", layers.GaussianNoise(0.1))):
-        with _warned(said[name]):
+        with warned() as said[name]:
             run = colab_resume.setup(name, store=Path(life.store, name), remote=life.remote)
             net = run.attach(keras.Sequential([keras.Input((4,)), layer, layers.Dropout(0.3), layers.Dense(1)]))
             net.compile("sgd", "mse")
@@ -231,8 +230,7 @@ def counted(life: Life) -> dict[str, Any]:
 
 def other_data(life: Life) -> dict[str, Any]:
     """What is warned of where a pipeline is made of other numbers, files or seeds: in a loop and in a `fit`."""
-    said: list[str] = []
-    with _warned(said):
+    with warned() as said:
         run, number = life.setup(), life.options["number"]
         names = tf.data.Dataset.from_tensor_slices([f"/content/{number}/{file + number}.png" for file in range(42)])
         data = {
@@ -253,17 +251,6 @@ def other_data(life: Life) -> dict[str, Any]:
                     life.at("step")
                     total.assign_add(tf.reduce_sum(x))
     return {"said": said}
-
-
-@contextmanager
-def _warned(said: list[str]) -> Iterator[None]:
-    """What is warned of meanwhile."""
-    handler = logging.Handler()
-    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
-    logger = logging.getLogger("colab_resume")
-    logger.addHandler(handler)
-    yield
-    logger.removeHandler(handler)
 
 
 def left_early(life: Life) -> dict[str, Any]:
